@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The only ways in which shared memory is read and written.
+ *
+ * The other side may change any byte at any time, so each shared value is loaded exactly once into a
+ * local (these helpers cannot be merged or repeated by the compiler), checked, then used. All words
+ * of the protocol are little-endian and naturally aligned for 32 bits (protocol.md section 1); there
+ * are no 64-bit accesses, because 8-byte block headers may be aligned to 4 only (section 9).
+ *
+ * Payloads are copied by memcpy on normal memory. Device memory (an uncached mapping, as /dev/mem and
+ * UIO often give) traps on unaligned and on some wide accesses: there, copies are loops of aligned
+ * 32-bit words with bytes at the edges.
+ */
+#ifndef ICBMSG_UTIL_ACCESS_H
+#define ICBMSG_UTIL_ACCESS_H
+
+#include <endian.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "util/barrier.h"
+
+enum mem_type {
+	MEM_NORMAL, /* cacheable memory: any access is fine */
+	MEM_DEVICE, /* aligned accesses of at most 32 bits only */
+};
+
+static inline uint32_t shm_load32(const void *p)
+{
+	return le32toh(__atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED));
+}
+
+static inline void shm_store32(void *p, uint32_t v)
+{
+	__atomic_store_n((uint32_t *)p, htole32(v), __ATOMIC_RELAXED);
+}
+
+/* Nothing after this load is read before it: for an index that announces data. */
+static inline uint32_t shm_load32_acquire(const void *p)
+{
+	uint32_t v = __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE);
+
+#if defined(__aarch64__) || defined(__arm__) || defined(__riscv)
+	barrier_acquire();
+#endif
+	return le32toh(v);
+}
+
+/* Everything before this store is visible before it: for an index that announces data or space. */
+static inline void shm_store32_release(void *p, uint32_t v)
+{
+#if defined(__aarch64__) || defined(__arm__) || defined(__riscv)
+	barrier_release();
+#endif
+	__atomic_store_n((uint32_t *)p, htole32(v), __ATOMIC_RELEASE);
+}
+
+/* The device variants: out of line, they are slow by nature. */
+void shm_copy_to_device(void *dst, const void *src, size_t n);
+void shm_copy_from_device(void *dst, const void *src, size_t n);
+
+/* Copy @n bytes of private memory into shared memory of the given type. */
+static inline void shm_copy_to(void *dst, const void *src, size_t n, enum mem_type type)
+{
+	if (n == 0)
+		return;
+	if (type == MEM_NORMAL)
+		memcpy(dst, src, n);
+	else
+		shm_copy_to_device(dst, src, n);
+}
+
+/* Copy @n bytes out of shared memory of the given type. The copy, not the original, is to be checked. */
+static inline void shm_copy_from(void *dst, const void *src, size_t n, enum mem_type type)
+{
+	if (n == 0)
+		return;
+	if (type == MEM_NORMAL)
+		memcpy(dst, src, n);
+	else
+		shm_copy_from_device(dst, src, n);
+}
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Packets in the ring: a 16-bit big-endian length and two zero bytes, the payload, padding to a word
+ * (protocol.md section 2). Words wrap around the end one by one, so a packet may start anywhere.
+ */
+#include "wire/ring.h"
+
+#include <errno.h>
+
+void ring_init(struct ring *r, void *begin, const struct layout_region *layout)
+{
+	uint8_t *base = begin;
+
+	r->rd_idx = (uint32_t *)(void *)(base + layout->rd_idx);
+	r->wr_idx = (uint32_t *)(void *)(base + layout->wr_idx);
+	r->data = (uint32_t *)(void *)(base + layout->ring_data);
+	r->len = layout->ring_len;
+}
+
+static inline uint32_t advance(const struct ring *r, uint32_t idx)
+{
+	idx += 4;
+	return idx == r->len ? 0 : idx;
+}
+
+/* The packet header as the little-endian word that the accessors move. */
+static inline uint32_t header_word(uint32_t len)
+{
+	return (len >> 8 & 0xff) | (len & 0xff) << 8;
+}
+
+static inline uint32_t header_length(uint32_t word)
+{
+	return (word & 0xff) << 8 | (word >> 8 & 0xff);
+}
+
+int ring_put(const struct ring *r, uint32_t *wr, const void *packet, uint32_t len)
+{
+	const uint8_t *src = packet;
+	uint32_t idx = *wr;
+	uint32_t rd, free_bytes;
+
+	if (len == 0 || len > RING_PACKET_MAX)
+		return -EMSGSIZE;
+	rd = shm_load32_acquire(r->rd_idx);
+	if (!ring_index_valid(r, rd))
+		return -EPROTO;
+	/* One word always stays free, to tell full from empty. */
+	free_bytes = r->len - 4 - ring_distance(r, rd, idx);
+	if (ring_packet_size(len) > free_bytes)
+		return -ENOBUFS;
+
+	shm_store32(&r->data[idx / 4], header_word(len));
+	idx = advance(r, idx);
+	while (len > 0) {
+		uint32_t n = len < 4 ? len : 4;
+		uint32_t word = 0;
+
+		memcpy(&word, src, n);
+		shm_store32(&r->data[idx / 4], le32toh(word));
+		idx = advance(r, idx);
+		src += n;
+		len -= n;
+	}
+	*wr = idx;
+	return 0;
+}
+
+int ring_peek(const struct ring *r, uint32_t rd, uint32_t wr, uint8_t packet[RING_PACKET_MAX],
+	      uint32_t *next)
+{
+	uint32_t available = ring_distance(r, rd, wr);
+	uint32_t idx = rd;
+	uint32_t len;
+
+	if (available == 0)
+		return 0;
+	len = header_length(shm_load32(&r->data[idx / 4]));
+	if (len == 0 || len > RING_PACKET_MAX || ring_packet_size(len) > available)
+		return -EPROTO;
+	idx = advance(r, idx);
+	for (uint32_t at = 0; at < len; at += 4) {
+		uint32_t n = len - at < 4 ? len - at : 4;
+		uint32_t word = htole32(shm_load32(&r->data[idx / 4]));
+
+		memcpy(packet + at, &word, n);
+		idx = advance(r, idx);
+	}
+	*next = idx;
+	return (int)len;
+}
