@@ -1,24 +1,498 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
 /*
- * The public interface of libicbmsg, and the only header that is installed.
+ * libicbmsg: talk to a Zephyr core (or another libicbmsg) over shared memory, with Zephyr's ICBMSG
+ * protocol.
+ *
+ * An *instance* is one link to one other domain. It carries up to ICBMSG_EPT_COUNT_MAX named
+ * *endpoints*; both sides register an endpoint of the same name, and once it is *bound* messages flow
+ * both ways, each at most icbmsg_max_size() bytes, in order per endpoint.
+ *
+ *     icbmsg_config_new(&cfg);
+ *     icbmsg_config_load(cfg, "board.conf", NULL);
+ *     icbmsg_open(&link, cfg);
+ *     icbmsg_ept_register(link, &ept, "ep0", &callbacks, NULL);
+ *     icbmsg_ept_wait_bound(ept, -1);
+ *     icbmsg_send(ept, "hello", 5, -1);
+ *     while (icbmsg_dispatch(link, -1) >= 0)
+ *             ;
+ *
+ * Errors
+ *   Functions that return int return 0 or a count on success, or a negative errno value. Outputs are
+ *   written on success only. Every function lists the errors it can return; besides those any
+ *   function may return -EINVAL for a NULL where none is allowed.
+ *
+ * Timeouts
+ *   int64_t nanoseconds: 0 = do not wait, negative = wait for ever (ICBMSG_FOREVER).
+ *
+ * Threads
+ *   Any thread may call any function on an instance or its endpoints at any time, with two
+ *   exceptions: one thread at a time dispatches (icbmsg_dispatch, icbmsg_next_event), and nothing may
+ *   be called on an object whose icbmsg_close or icbmsg_ept_deregister has begun, other than what
+ *   those say. A configuration is used by one thread at a time. The library starts no threads,
+ *   handles no signals, prints nothing and keeps no global state. All its descriptors are
+ *   close-on-exec.
+ *
+ * Progress
+ *   As there are no hidden threads, the link makes progress while a thread is inside
+ *   icbmsg_dispatch, icbmsg_next_event or a call that waits. A call that waits reads the other
+ *   side's control messages meanwhile (so a single-threaded program cannot dead-lock on its own
+ *   released buffers), but callbacks run inside icbmsg_dispatch only.
+ *
+ * The facts about the protocol come from shared/protocol.md of the project; "section N" below is
+ * its section N.
  */
-
 #ifndef ICBMSG_H
 #define ICBMSG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/*
- * The version of the library in use, "MAJOR.MINOR.PATCH". The string is static: it stays valid
- * and is never freed. Any thread may call this.
- */
+/** Endpoints of one instance: addresses 0 to 253 (section 4). */
+#define ICBMSG_EPT_COUNT_MAX 254
+/** Bytes of an endpoint's name without its NUL. A limit of this library; Zephyr has none. */
+#define ICBMSG_EPT_NAME_MAX 255
+/** Timeout: wait for ever. */
+#define ICBMSG_FOREVER INT64_C(-1)
+
+/** The library's version, "MAJOR.MINOR.PATCH"; static. */
 const char *icbmsg_version(void);
+
+/** An instance: one link to one other domain. */
+struct icbmsg;
+/** An endpoint registered on an instance. */
+struct icbmsg_ept;
+/** What is needed to open an instance. */
+struct icbmsg_config;
+
+/* ------------------------------------------------------------------------------------------------
+ * Configuration
+ */
+
+/**
+ * Make an empty configuration. The keys and their defaults are those of icbmsg.conf(5).
+ * The caller owns *@cfg and frees it with icbmsg_config_free().
+ * Errors: -ENOMEM.
+ */
+int icbmsg_config_new(struct icbmsg_config **cfg);
+
+/** Free a configuration; NULL is allowed. Instances opened with it are not affected. */
+void icbmsg_config_free(struct icbmsg_config *cfg);
+
+/**
+ * Read the section [instance @instance] of the file @path over what is set already.
+ * @instance NULL: the file's only instance section.
+ * Errors: those of open(2) and read(2); -EINVAL for anything wrong in the file: the text of
+ * icbmsg_config_error() names file, line, key and remedy; -ENOENT if the file has no such section;
+ * -ENOTUNIQ if @instance is NULL and there are several; -ENOMEM.
+ */
+int icbmsg_config_load(struct icbmsg_config *cfg, const char *path, const char *instance);
+
+/**
+ * Set one key, e.g. "tx-blocks" to "16". A later value replaces an earlier one.
+ * Errors: -ENOENT for an unknown key; -EINVAL for a value it cannot have; -ENOMEM.
+ */
+int icbmsg_config_set(struct icbmsg_config *cfg, const char *key, const char *value);
+
+/**
+ * The value of a key as text, NULL if it is not set or not known. Owned by the configuration, valid
+ * until it is changed or freed.
+ */
+const char *icbmsg_config_get(const struct icbmsg_config *cfg, const char *key);
+
+/**
+ * One line about the last call on @cfg that failed (icbmsg_open included): what is wrong, where, and
+ * what to do. Never NULL; "" if none failed. Owned by the configuration, valid until the next call on
+ * it.
+ */
+const char *icbmsg_config_error(const struct icbmsg_config *cfg);
+
+/** One direction of a link as it lies in memory (section 1). Offsets and sizes in bytes. */
+struct icbmsg_region_layout {
+	uint64_t begin;       /**< aligned start, in the addresses that the firmware sees */
+	uint32_t total;       /**< usable bytes from @begin; all offsets count from there */
+	uint32_t rd_idx;      /**< offset of the read index */
+	uint32_t wr_idx;      /**< offset of the write index */
+	uint32_t ring_data;   /**< offset of the packet ring's data */
+	uint32_t ring_len;    /**< length of the packet ring's data */
+	uint32_t blocks_off;  /**< offset of block 0 = size of the control area */
+	uint32_t block_size;
+	uint32_t block_count;
+	uint32_t max_payload; /**< the largest message this direction can carry */
+};
+
+/** Both directions, seen from this side. */
+struct icbmsg_layout {
+	struct icbmsg_region_layout tx;
+	struct icbmsg_region_layout rx;
+	uint32_t alignment;   /**< effective dcache-alignment: at least 4 */
+	uint32_t word_size;   /**< of the firmware's CPU, 4 or 8: size of a block's header */
+	uint32_t packet_size; /**< ring bytes reserved per control message */
+	bool initiator;       /**< this side's role in endpoint binding (section 5) */
+};
+
+/**
+ * Compute the layout that a configuration leads to. Nothing is opened or mapped.
+ * @size: sizeof(struct icbmsg_layout) as the caller was compiled with; later versions append fields.
+ * Errors: -EINVAL if a key is missing or the firmware's build would refuse the numbers:
+ * icbmsg_config_error() names them.
+ */
+int icbmsg_config_layout(struct icbmsg_config *cfg, struct icbmsg_layout *layout, size_t size);
+
+/* ------------------------------------------------------------------------------------------------
+ * Instance
+ */
+
+/**
+ * Map the memory, take over the doorbells and announce this side to the other. Does not wait: the
+ * link comes up when the other side is there and this side dispatches or waits.
+ * The caller owns *@link and closes it with icbmsg_close(). @cfg may be freed afterwards. Descriptors
+ * named by number in the configuration are duplicated; the caller keeps its own.
+ * Errors: -EINVAL, -ENOENT, -EACCES, -ENODEV and others of open(2), mmap(2), fcntl(2) for what
+ * the configuration names; icbmsg_config_error() says which and what to do. -ENOMEM.
+ */
+int icbmsg_open(struct icbmsg **link, struct icbmsg_config *cfg);
+
+/**
+ * Close an instance: threads that wait in it return -ESHUTDOWN, all endpoints are deregistered, the
+ * memory is unmapped. Nothing goes over the wire (section 5 has no message for it).
+ * Held receive buffers stay readable until the last is released with icbmsg_release_rx(), the only
+ * call allowed after this one; the mapping goes then. Transmit buffers not sent are dropped. NULL is
+ * allowed.
+ * Errors: -EDEADLK inside a callback or with an event of icbmsg_next_event() not finished by its thread: the instance stays open.
+ */
+int icbmsg_close(struct icbmsg *link);
+
+/**
+ * A descriptor that polls readable (POLLIN) when icbmsg_dispatch() has something to do: a doorbell,
+ * a message to deliver, a timer. Owned by the instance; only to be polled. Without a doorbell
+ * (doorbell = poll) a timer takes its place.
+ */
+int icbmsg_get_fd(const struct icbmsg *link);
+
+/**
+ * Read what has arrived and run callbacks for it; wait up to @timeout_ns for the first.
+ * Returns the number of callbacks run, 0 when the time is up. Returns to the caller after at most one
+ * pass over what had arrived, so that a busy peer cannot keep it.
+ * Errors: -EBUSY if another thread dispatches; -EDEADLK inside a callback; -ESHUTDOWN if the
+ * instance is closed meanwhile.
+ */
+int icbmsg_dispatch(struct icbmsg *link, int64_t timeout_ns);
+
+/** The largest message that can ever be sent, in bytes. */
+size_t icbmsg_max_size(const struct icbmsg *link);
+
+/** The largest message that can ever be received, in bytes. */
+size_t icbmsg_max_rx_size(const struct icbmsg *link);
+
+/** The layout of an open instance. @size as in icbmsg_config_layout(). */
+void icbmsg_get_layout(const struct icbmsg *link, struct icbmsg_layout *layout, size_t size);
+
+/** Severity of a log line; misbehaviour of the other side is ICBMSG_LOG_WARNING. */
+enum icbmsg_log_level {
+	ICBMSG_LOG_ERROR = 1,
+	ICBMSG_LOG_WARNING,
+	ICBMSG_LOG_INFO,
+	ICBMSG_LOG_DEBUG,
+};
+
+typedef void (*icbmsg_log_fn)(void *user, enum icbmsg_log_level level, const char *line);
+
+/**
+ * Where log lines go; NULL (the default) drops them. @line has no newline and is valid during the call
+ * only. Lines tell state changes and misbehaviour, once per kind; never one per message. The function
+ * may be called from any thread that uses the instance, and must not call back into it.
+ */
+void icbmsg_set_log(struct icbmsg *link, icbmsg_log_fn fn, void *user);
+
+/* ------------------------------------------------------------------------------------------------
+ * Endpoints
+ */
+
+/** Why an endpoint is not bound any more. */
+enum icbmsg_unbound_reason {
+	ICBMSG_UNBOUND_PEER_RESTART = 1, /**< the other side started anew */
+	ICBMSG_UNBOUND_PROTOCOL_ERROR,   /**< what it wrote cannot be from a working peer */
+};
+
+/** Static text for an enum icbmsg_unbound_reason. */
+const char *icbmsg_unbound_reason_name(enum icbmsg_unbound_reason reason);
+
+/** Details of an unbound event. */
+struct icbmsg_unbound {
+	enum icbmsg_unbound_reason reason;
+	uint32_t unknown_tx; /**< messages sent on this endpoint that the other side had not released:
+				  whether it handled them is not known */
+};
+
+/**
+ * What an endpoint reports. Any may be NULL. They run inside icbmsg_dispatch(), one at a time, without
+ * any lock: they may send, wait, hold, release, register and deregister, this endpoint included. They
+ * must not dispatch or close. For one endpoint bound, unbound and received come in wire order.
+ */
+struct icbmsg_ept_callbacks {
+	/** Messages can be sent from now on. */
+	void (*bound)(struct icbmsg_ept *ept, void *user);
+	/** The link was lost. It is bound again without being asked when the other side is back. */
+	void (*unbound)(struct icbmsg_ept *ept, const struct icbmsg_unbound *info, void *user);
+	/**
+	 * A message. @data is the shared buffer itself where the mapping allows it: it is aligned to
+	 * 4 bytes only, and the other side could still change it, so fetch once what you check.
+	 * Valid until the callback returns, or longer with icbmsg_hold_rx().
+	 */
+	void (*received)(struct icbmsg_ept *ept, const void *data, size_t size, void *user);
+	/** Blocks have become free after a send or icbmsg_get_tx_buffer() returned -ENOBUFS. */
+	void (*writable)(struct icbmsg_ept *ept, void *user);
+	/**
+	 * The other side sent something for this endpoint that could not be delivered: -EBADMSG (its
+	 * buffer reaches outside the region). @message is one line, valid during the call.
+	 */
+	void (*error)(struct icbmsg_ept *ept, int error, const char *message, void *user);
+};
+
+/**
+ * Register an endpoint. It is bound as soon as the other side has registered the same name, before
+ * or after this call. An endpoint that was deregistered may be registered again by the same name; if
+ * it was bound it is bound again at once (section 5).
+ * @name is copied. @callbacks is copied; NULL for none. *@ept is owned by the instance and ends with
+ * icbmsg_ept_deregister() or icbmsg_close().
+ * Errors: -EINVAL for an empty name; -ENAMETOOLONG for one over ICBMSG_EPT_NAME_MAX or too long
+ * for the region's blocks; -EEXIST if it is registered; -ENOSPC if ICBMSG_EPT_COUNT_MAX names have
+ * been used on this instance.
+ */
+int icbmsg_ept_register(struct icbmsg *link, struct icbmsg_ept **ept, const char *name,
+			const struct icbmsg_ept_callbacks *callbacks, void *user);
+
+/**
+ * Deregister an endpoint: no callback runs for it afterwards (called inside one of its own, that one
+ * is the last). Local only: the other side is not told, and what it sends for this name is
+ * released and dropped. Messages that wait for delivery are released; threads that wait on the
+ * endpoint return -ECANCELED. Waits for a callback of this endpoint that runs in another thread.
+ * @ept is invalid afterwards.
+ */
+void icbmsg_ept_deregister(struct icbmsg_ept *ept);
+
+/**
+ * Wait until the endpoint is bound.
+ * Errors: -ETIMEDOUT; -ECANCELED if it is deregistered meanwhile; -ESHUTDOWN if the instance is
+ * closed meanwhile.
+ */
+int icbmsg_ept_wait_bound(struct icbmsg_ept *ept, int64_t timeout_ns);
+
+/** Whether the endpoint is bound at this moment. */
+bool icbmsg_ept_is_bound(const struct icbmsg_ept *ept);
+
+/** The endpoint's name; owned by the endpoint. */
+const char *icbmsg_ept_name(const struct icbmsg_ept *ept);
+
+/** The pointer given to icbmsg_ept_register(). */
+void *icbmsg_ept_user(const struct icbmsg_ept *ept);
+
+/** The instance it is registered on. */
+struct icbmsg *icbmsg_ept_link(const struct icbmsg_ept *ept);
+
+/* ------------------------------------------------------------------------------------------------
+ * Sending
+ */
+
+/**
+ * Send a copy of @size bytes (0 is a message too), waiting up to @timeout_ns for free blocks.
+ * Errors: -EMSGSIZE if it is larger than icbmsg_max_size(); -ENOTCONN if the endpoint is not bound;
+ * -ENOBUFS with timeout 0 if there is no room now (the writable callback tells when to try again);
+ * -ETIMEDOUT; -ECONNRESET if the other side restarted while waiting or sending; -ECANCELED;
+ * -ESHUTDOWN.
+ */
+int icbmsg_send(struct icbmsg_ept *ept, const void *data, size_t size, int64_t timeout_ns);
+
+/**
+ * Take a buffer in the shared memory itself, to be filled in place and given to
+ * icbmsg_send_nocopy() or icbmsg_drop_tx_buffer(). Until then it belongs to the caller, over any
+ * restart of the other side.
+ * @size in: bytes wanted; 0 = the longest free run there is now (waiting only if nothing is free);
+ * icbmsg_max_size() = the largest there can be. Out: bytes usable, at least what was wanted.
+ * *@data is aligned to 4 bytes.
+ * Errors: as icbmsg_send(); -EOPNOTSUPP on memory that needs aligned accesses (use icbmsg_send()).
+ */
+int icbmsg_get_tx_buffer(struct icbmsg_ept *ept, size_t *size, int64_t timeout_ns, void **data);
+
+/**
+ * Send the first @size bytes of a buffer of icbmsg_get_tx_buffer(); whole blocks behind them are
+ * free again at once. Never waits. On success the buffer belongs to the other side; on an error the caller keeps it.
+ * Errors: -EINVAL if @data is not such a buffer; -EMSGSIZE if @size is more than it holds;
+ * -ENOTCONN if the endpoint is not bound; -EPROTO if the other side has corrupted the link.
+ */
+int icbmsg_send_nocopy(struct icbmsg_ept *ept, void *data, size_t size);
+
+/**
+ * Give a buffer of icbmsg_get_tx_buffer() back unsent.
+ * Errors: -EINVAL if @data is not such a buffer.
+ */
+int icbmsg_drop_tx_buffer(struct icbmsg *link, void *data);
+
+/* ------------------------------------------------------------------------------------------------
+ * Holding received buffers
+ */
+
+/** A received buffer that is held. Carries the session's number: it cannot be mistaken after a restart. */
+struct icbmsg_rx {
+	uint64_t id;
+};
+
+/**
+ * Keep the buffer whose received callback runs (or whose event was returned last) beyond its end.
+ * While it is held the other side cannot use its blocks. Counted: each hold needs one
+ * icbmsg_release_rx().
+ * Errors: -ENOENT if @data is not the buffer being delivered; -EOPNOTSUPP on memory that
+ * needs aligned accesses (copy instead).
+ */
+int icbmsg_hold_rx(struct icbmsg *link, const void *data, struct icbmsg_rx *rx);
+
+/**
+ * Undo one hold; after the last the other side gets its blocks back. Any thread, any order, also
+ * after icbmsg_close().
+ * Errors: -ESTALE if the other side restarted since (nothing to do; the memory is its own again);
+ * -ENOENT if that buffer is not held.
+ */
+int icbmsg_release_rx(struct icbmsg *link, struct icbmsg_rx rx);
+
+/* ------------------------------------------------------------------------------------------------
+ * Events one by one: what icbmsg_dispatch() is made of, for language bindings and other loops
+ */
+
+enum icbmsg_event_type {
+	ICBMSG_EVENT_BOUND = 1,
+	ICBMSG_EVENT_UNBOUND,
+	ICBMSG_EVENT_RECEIVED,
+	ICBMSG_EVENT_WRITABLE,
+	ICBMSG_EVENT_ERROR,
+};
+
+/** One event. Fields that a type does not name are zero. */
+struct icbmsg_event {
+	enum icbmsg_event_type type;
+	struct icbmsg_ept *ept;
+	const void *data;             /**< RECEIVED: as in the received callback */
+	size_t size;                  /**< RECEIVED */
+	struct icbmsg_unbound unbound; /**< UNBOUND */
+	int error;                    /**< ERROR: a negative errno value */
+	const char *message;          /**< ERROR: one line */
+};
+
+/**
+ * The next event, waiting up to @timeout_ns. The event returned before is finished with: a received
+ * buffer that was not held is released.
+ * Returns 1 with *@event written, 0 when the time is up (the last event is finished with then, too).
+ * Errors: as icbmsg_dispatch().
+ */
+int icbmsg_next_event(struct icbmsg *link, struct icbmsg_event *event, int64_t timeout_ns);
+
+/* ------------------------------------------------------------------------------------------------
+ * Looking inside
+ */
+
+/** State of the link to the other side. */
+enum icbmsg_link_state {
+	ICBMSG_LINK_WAITING = 1, /**< announced; the other side has not been seen, or not read it yet */
+	ICBMSG_LINK_UP,          /**< both sides have read the other's announcement (section 3) */
+};
+
+/** Counters since icbmsg_open(); all wrap at 2^64. */
+struct icbmsg_stats {
+	enum icbmsg_link_state state;
+	uint32_t tx_blocks_free;  /**< blocks of ours that are free now */
+	uint32_t rx_held;         /**< received buffers not released yet */
+	uint64_t tx_messages, tx_bytes;
+	uint64_t rx_messages, rx_bytes; /**< delivered */
+	uint64_t rx_dropped;      /**< for an endpoint that was not registered; released */
+	uint64_t tx_packets, rx_packets; /**< control messages in the rings */
+	uint64_t doorbells_sent;
+	uint64_t doorbells_elided; /**< not needed, the other side was awake (section 6) */
+	uint64_t doorbells_received;
+	uint64_t rescues;         /**< doorbells repeated because nothing had moved */
+	uint64_t doorbells_lost;  /**< rescues after which it did move */
+	uint64_t waits;           /**< calls that had to wait for blocks */
+	uint64_t bad_packets;     /**< malformed, too short, or unknown control messages */
+	uint64_t bad_blocks;      /**< block index or length outside the region */
+	uint64_t bad_endpoints;   /**< endpoint address not known */
+	uint64_t bad_releases;    /**< of a block that was not outstanding */
+	uint64_t restarts;        /**< of the other side, noticed */
+};
+
+/** Read the counters. @size: sizeof(struct icbmsg_stats) as the caller was compiled with. */
+void icbmsg_get_stats(const struct icbmsg *link, struct icbmsg_stats *stats, size_t size);
+
+/** A copy of both regions at one moment, decoded; made without writing to them. */
+struct icbmsg_snapshot;
+
+enum icbmsg_direction {
+	ICBMSG_TX = 0, /**< written by this side */
+	ICBMSG_RX = 1, /**< written by the other side */
+};
+
+/** A region's indices, as found. */
+struct icbmsg_snapshot_ring {
+	uint32_t rd_idx, wr_idx;
+	bool valid;      /**< both are multiples of 4 below ring_len */
+	uint32_t used;   /**< bytes between them, 0 unless valid */
+	uint32_t space;  /**< bytes free for packets, 0 unless valid */
+};
+
+/** One packet found in a ring. */
+struct icbmsg_snapshot_packet {
+	uint32_t offset;     /**< in the ring's data */
+	uint32_t size;       /**< payload bytes */
+	bool pending;        /**< not consumed yet; otherwise it is history */
+	bool magic;          /**< announces a side (section 3) */
+	uint8_t type;        /**< control message type (section 4), if not magic */
+	uint8_t ept;         /**< endpoint address */
+	uint8_t block;       /**< first block of the buffer it is about */
+	const uint8_t *data; /**< the payload; owned by the snapshot */
+};
+
+/** A buffer that a packet points to. */
+struct icbmsg_snapshot_buffer {
+	uint32_t block;      /**< its first block */
+	uint64_t size;       /**< payload bytes as its header says */
+	bool valid;          /**< ends inside the region */
+	const uint8_t *data; /**< the payload if valid; owned by the snapshot */
+};
+
+/**
+ * Copy the two regions that @cfg names. Opens and maps the memory for reading only; doorbells are not
+ * touched and the other users of the link do not notice.
+ * The caller owns *@snapshot and frees it with icbmsg_snapshot_free().
+ * Errors: as icbmsg_open().
+ */
+int icbmsg_snapshot_new(struct icbmsg_snapshot **snapshot, struct icbmsg_config *cfg);
+
+/** Free a snapshot; NULL is allowed. */
+void icbmsg_snapshot_free(struct icbmsg_snapshot *snapshot);
+
+/** The indices of one direction. */
+void icbmsg_snapshot_get_ring(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,
+			      struct icbmsg_snapshot_ring *ring);
+
+/**
+ * Packet number @n of one direction, oldest first: consumed ones that can still be told apart, then
+ * the pending ones.
+ * Errors: -ENOENT if there are fewer.
+ */
+int icbmsg_snapshot_get_packet(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,
+			       size_t n, struct icbmsg_snapshot_packet *packet);
+
+/**
+ * The buffer that starts at @block.
+ * Errors: -ENOENT if the region has no such block.
+ */
+int icbmsg_snapshot_get_buffer(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,
+			       uint32_t block, struct icbmsg_snapshot_buffer *buffer);
 
 #ifdef __cplusplus
 }
 #endif
 
-#endif /* ICBMSG_H */
+#endif
