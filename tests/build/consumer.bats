@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # A stranger's program, built against an installed tree in each of the ways we promise.
+# The unquoted flags are lists of words.
+# shellcheck disable=SC2046,SC2086
 
 setup_file() {
 	export prefix=$BATS_FILE_TMPDIR/prefix
@@ -17,11 +19,8 @@ setup_file() {
 }
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
 }
-
-# The flags below are lists on purpose.
-# shellcheck disable=SC2046,SC2086
 
 @test "pkg-config, shared" {
 	"$ICBMSG_CC" $consumer_flags $(pkg-config --cflags icbmsg) -o program "$consumer/main.c" \

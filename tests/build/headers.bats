@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Every header compiles alone; the public one in the strictest modes its users may have.
+# shellcheck disable=SC2153 # ICBMSG_CC and ICBMSG_CXX come from ctest
 
 setup() {
-	cd "$ICBMSG_SOURCE_DIR"
+	cd "$ICBMSG_SOURCE_DIR" || return 1
 	strict=(-fsyntax-only -Wall -Wextra -Werror -pedantic)
 }
 

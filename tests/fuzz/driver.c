@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_INPUT 65536u
+#define LARGEST_INPUT 65536u
 #define SHORT_SEED 512u
 #define DEFAULT_MUTATIONS 5000ul
 
@@ -69,7 +69,7 @@ static void run(const char *name, const char *what, unsigned long number, const 
 
 static int seed_add(const char *path)
 {
-	uint8_t *data = must(malloc(MAX_INPUT));
+	uint8_t *data = must(malloc(LARGEST_INPUT));
 	FILE *file = fopen(path, "rbe");
 	size_t size;
 
@@ -78,7 +78,7 @@ static int seed_add(const char *path)
 		free(data);
 		return -1;
 	}
-	size = fread(data, 1, MAX_INPUT, file);
+	size = fread(data, 1, LARGEST_INPUT, file);
 	fclose(file);
 	seeds = must(realloc(seeds, (seed_count + 1) * sizeof(*seeds)));
 	seeds[seed_count].name = must(strdup(path));
@@ -143,8 +143,8 @@ static size_t splice(uint8_t *data, size_t size)
 	size_t from = random_below((uint32_t)other->size + 1);
 	size_t length = other->size - from;
 
-	if (length > MAX_INPUT - at)
-		length = MAX_INPUT - at;
+	if (length > LARGEST_INPUT - at)
+		length = LARGEST_INPUT - at;
 	memcpy(data + at, other->data + from, length);
 	return at + length;
 }
@@ -176,7 +176,7 @@ static size_t mutate(uint8_t *data, size_t size)
 
 static void run_mutations(unsigned long count)
 {
-	uint8_t *data = must(malloc(MAX_INPUT));
+	uint8_t *data = must(malloc(LARGEST_INPUT));
 
 	for (unsigned long i = 0; i < count; i++) {
 		const struct seed *seed = &seeds[i % seed_count];
