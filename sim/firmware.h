@@ -79,7 +79,6 @@ struct firmware {
 	uint32_t tx_wr; /* private indices: never read back from shared memory */
 	uint32_t rx_rd;
 	bool used[LAYOUT_BLOCKS_MAX]; /* own blocks taken */
-	uint32_t first_free;          /* no free block below this one */
 	struct firmware_endpoint ept[FIRMWARE_ENDPOINTS_MAX]; /* in order of registration */
 	unsigned int ept_count;
 	int16_t parked[FIRMWARE_ENDPOINTS_MAX]; /* follower: block of a waiting BOUND, or -1 */
