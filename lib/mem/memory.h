@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mapped shared memory. One mapping holds both regions of a link; more sources (/dev/mem, UIO,
+ * ivshmem) join here.
+ *
+ * Whoever shares the object is trusted in one respect: shrinking it while it is mapped raises SIGBUS
+ * in every process that touches the missing part, and no library can prevent that. A memfd sealed
+ * against shrinking cannot be shrunk.
+ */
+#ifndef ICBMSG_MEM_MEMORY_H
+#define ICBMSG_MEM_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/access.h"
+
+#define MEM_ERROR_SIZE 256u
+#define MEMORY_NAME_MAX 255u /* bytes of a POSIX shm name with its leading slash */
+
+enum memory_kind {
+	MEMORY_NONE,
+	MEMORY_SHM, /* POSIX shared memory by name */
+	MEMORY_FD,  /* an inherited descriptor: memfd, file, ... */
+};
+
+struct memory_spec {
+	enum memory_kind kind;
+	char name[MEMORY_NAME_MAX + 1]; /* SHM: with its leading slash */
+	int fd;                         /* FD; duplicated, never closed */
+	bool create;                    /* SHM: create it if it does not exist; FD: no effect */
+	mode_t mode;                    /* SHM: of a created object, not masked by umask */
+	uint64_t size;                  /* bytes needed from the start; an empty object is grown
+					 * to it, any other smaller one is refused */
+	enum mem_type type;
+};
+
+struct memory {
+	uint8_t *base; /* page-aligned */
+	size_t size;
+	enum mem_type type;
+};
+
+/*
+ * Map as @spec says, read-write, or read-only (then nothing is created or grown).
+ * Returns 0 or a negative errno with one line in @error that names the thing and the remedy.
+ */
+int memory_map(struct memory *m, const struct memory_spec *spec, bool read_only,
+	       char error[MEM_ERROR_SIZE]);
+
+void memory_unmap(struct memory *m);
+
+#endif
