@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A configuration: texts by key, from a program or a file, and at the end what they mean together. A
+ * geometry that differs from the firmware's corrupts or hangs without a word, so everything that can
+ * be recognised as wrong is refused here, with the place where it was written.
+ */
+#include "core/config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config_file.h"
+#include "util/cleanup.h"
+
+struct icbmsg_config {
+	struct config_entry entries[KEY_COUNT];
+	char name[CONFIG_NAME_SIZE]; /* of the section loaded last */
+	char *origin;                /* "FILE:LINE" of its heading, NULL if none was loaded */
+	char error[CONFIG_ERROR_SIZE];
+};
+
+int config_new(struct icbmsg_config **cfg)
+{
+	struct icbmsg_config *c;
+
+	if (!cfg)
+		return -EINVAL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	*cfg = c;
+	return 0;
+}
+
+void config_free(struct icbmsg_config *cfg)
+{
+	int i;
+
+	if (!cfg)
+		return;
+	for (i = 0; i < KEY_COUNT; i++)
+		config_entry_clear(&cfg->entries[i]);
+	free(cfg->origin);
+	free(cfg);
+}
+
+int config_fail(struct icbmsg_config *cfg, int ret, const char *format, ...)
+{
+	char text[CONFIG_ERROR_SIZE]; /* the arguments may point into the last error */
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	memcpy(cfg->error, text, sizeof(text));
+	return ret;
+}
+
+const char *config_error(const struct icbmsg_config *cfg)
+{
+	return cfg ? cfg->error : "";
+}
+
+static void move_entry(struct config_entry *to, struct config_entry *from)
+{
+	config_entry_clear(to);
+	*to = *from;
+	*from = (struct config_entry){ 0 };
+}
+
+int config_load(struct icbmsg_config *cfg, const char *path, const char *instance)
+{
+	struct config_section *list, *s;
+	int ret, i;
+
+	if (!cfg || !path)
+		return -EINVAL;
+	ret = config_file_read(&list, path, cfg->error);
+	if (ret < 0)
+		return ret;
+	ret = config_section_find(&s, list, instance, path, cfg->error);
+	if (ret == 0) {
+		for (i = 0; i < KEY_COUNT; i++)
+			if (s->entries[i].text)
+				move_entry(&cfg->entries[i], &s->entries[i]);
+		memcpy(cfg->name, s->name, sizeof(cfg->name));
+		free(cfg->origin);
+		cfg->origin = s->origin;
+		s->origin = NULL;
+	}
+	config_section_free(list);
+	return ret;
+}
+
+int config_set(struct icbmsg_config *cfg, const char *key, const char *value)
+{
+	struct config_entry entry = { 0 };
+	struct config_values scratch;
+	int id, ret;
+
+	if (!cfg || !key || !value)
+		return -EINVAL;
+	id = config_key_find(key, cfg->error);
+	if (id < 0)
+		return id;
+	ret = config_key_parse(&scratch, (enum config_key_id)id, value, cfg->error);
+	if (ret < 0)
+		return ret;
+	entry.text = strdup(value);
+	if (!entry.text)
+		return config_fail(cfg, -ENOMEM, "%s: out of memory", key);
+	move_entry(&cfg->entries[id], &entry);
+	return 0;
+}
+
+const char *config_get(const struct icbmsg_config *cfg, const char *key)
+{
+	char error[CONFIG_ERROR_SIZE];
+	int id;
+
+	if (!cfg || !key)
+		return NULL;
+	id = config_key_find(key, error);
+	return id < 0 ? NULL : cfg->entries[id].text;
+}
+
+static bool is_set(const struct icbmsg_config *cfg, enum config_key_id id)
+{
+	return cfg->entries[id].text != NULL;
+}
+
+/* Refuse the value of @id for a reason that involves others. */
+static int refuse(struct icbmsg_config *cfg, enum config_key_id id, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse(struct icbmsg_config *cfg, enum config_key_id id, const char *format, ...)
+{
+	const char *origin = cfg->entries[id].origin;
+	char why[CONFIG_ERROR_SIZE];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, sizeof(why), format, ap);
+	va_end(ap);
+	return config_fail(cfg, -EINVAL, "%s%s%s: %s", origin ? origin : "", origin ? ": " : "",
+			   config_keys[id].name, why);
+}
+
+static int check_required(struct icbmsg_config *cfg, bool layout_only)
+{
+	static const enum config_key_id required[] = { KEY_TX_REGION, KEY_RX_REGION, KEY_TX_BLOCKS,
+						       KEY_RX_BLOCKS, KEY_MEMORY,    KEY_DOORBELL };
+	const char *origin = cfg->origin;
+	const struct config_key *key;
+	size_t i;
+
+	for (i = 0; i < (layout_only ? 4 : sizeof(required) / sizeof(*required)); i++) {
+		key = &config_keys[required[i]];
+		if (!is_set(cfg, required[i]))
+			return config_fail(cfg, -EINVAL,
+					   "%s%s%s: missing; write for example %s = %s",
+					   origin ? origin : "", origin ? ": " : "", key->name,
+					   key->name, key->example);
+	}
+	return 0;
+}
+
+static int parse_all(struct icbmsg_config *cfg, struct config_values *v)
+{
+	const char *text;
+	int i, ret;
+
+	for (i = 0; i < KEY_COUNT; i++) {
+		text = cfg->entries[i].text ? cfg->entries[i].text : config_keys[i].fallback;
+		if (!text)
+			continue;
+		ret = config_key_parse(v, (enum config_key_id)i, text, cfg->error);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Both ends are below 2^64, as check_range() has made sure. */
+static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a < b + b_size && b < a + a_size;
+}
+
+static int check_range(struct icbmsg_config *cfg, enum config_key_id region_key,
+		       enum config_key_id address_key, const struct config_region *r)
+{
+	if (r->offset > INT64_MAX - r->size)
+		return refuse(cfg, region_key,
+			      "0x%" PRIx64 " + 0x%" PRIx64
+			      " is beyond any memory; the OFFSET counts "
+			      "from the start of the memory",
+			      r->offset, r->size);
+	if (r->address > UINT64_MAX - r->size)
+		return refuse(cfg, address_key,
+			      "0x%" PRIx64 " + 0x%" PRIx64
+			      " is beyond 64 bits; give the firmware's "
+			      "address",
+			      r->address, r->size);
+	return 0;
+}
+
+static int check_regions(struct icbmsg_config *cfg, struct config_values *v)
+{
+	struct config_region *tx = &v->tx, *rx = &v->rx;
+	bool given = is_set(cfg, KEY_TX_ADDRESS);
+	int ret;
+
+	if (given != is_set(cfg, KEY_RX_ADDRESS))
+		return refuse(cfg, given ? KEY_TX_ADDRESS : KEY_RX_ADDRESS,
+			      "%s is missing; give both or none, as they decide the roles",
+			      given ? "rx-address" : "tx-address");
+	if (!given) {
+		tx->address = tx->offset;
+		rx->address = rx->offset;
+	}
+	ret = check_range(cfg, KEY_TX_REGION, KEY_TX_ADDRESS, tx);
+	if (ret == 0)
+		ret = check_range(cfg, KEY_RX_REGION, KEY_RX_ADDRESS, rx);
+	if (ret < 0)
+		return ret;
+	if (overlap(tx->offset, tx->size, rx->offset, rx->size))
+		return refuse(cfg, KEY_RX_REGION,
+			      "0x%" PRIx64 " + 0x%" PRIx64 " overlaps tx-region 0x%" PRIx64
+			      " + 0x%" PRIx64 "; move or shrink one",
+			      rx->offset, rx->size, tx->offset, tx->size);
+	if (overlap(tx->address, tx->size, rx->address, rx->size))
+		return refuse(cfg, KEY_RX_ADDRESS,
+			      "0x%" PRIx64 " + 0x%" PRIx64 " overlaps tx-address 0x%" PRIx64
+			      " + 0x%" PRIx64 "; give the firmware's addresses",
+			      rx->address, rx->size, tx->address, tx->size);
+	v->memory.size = tx->offset + tx->size;
+	if (rx->offset + rx->size > v->memory.size)
+		v->memory.size = rx->offset + rx->size;
+	return 0;
+}
+
+static int check_layout(struct icbmsg_config *cfg, enum config_key_id id, struct layout_region *out,
+			const struct layout_geometry *geometry, const struct config_region *region)
+{
+	char error[LAYOUT_ERROR_SIZE];
+	uint64_t start;
+
+	if (layout_classic(out, geometry, error) < 0)
+		return refuse(cfg, id, "%s", error);
+	start = region->offset + (out->begin - region->address);
+	if (start % 4)
+		return refuse(cfg, id,
+			      "its first word would be mapped at 0x%" PRIx64
+			      ", not a multiple of 4; "
+			      "OFFSET and address must be equal modulo 4",
+			      start);
+	return 0;
+}
+
+static int check_block(struct icbmsg_config *cfg, enum config_key_id id,
+		       const struct layout_region *r)
+{
+	if (r->block_size > r->header_size)
+		return 0;
+	return refuse(cfg, id,
+		      "blocks of %" PRIu32 " bytes hold no payload behind their header of %" PRIu32
+		      "; use fewer blocks or a larger region",
+		      r->block_size, r->header_size);
+}
+
+static void fill_geometry(struct config_values *v)
+{
+	struct layout_geometry *tx = &v->tx_geometry, *rx = &v->rx_geometry;
+
+	rx->alignment = tx->alignment;
+	rx->word_size = tx->word_size;
+	tx->base = v->tx.address;
+	tx->size = v->tx.size;
+	tx->peer_blocks = rx->blocks;
+	rx->base = v->rx.address;
+	rx->size = v->rx.size;
+	rx->peer_blocks = tx->blocks;
+}
+
+static int check_layouts(struct icbmsg_config *cfg, struct config_values *v, bool layout_only)
+{
+	int ret;
+
+	fill_geometry(v);
+	ret = check_layout(cfg, KEY_TX_REGION, &v->tx_layout, &v->tx_geometry, &v->tx);
+	if (ret == 0)
+		ret = check_layout(cfg, KEY_RX_REGION, &v->rx_layout, &v->rx_geometry, &v->rx);
+	if (ret == 0 && !layout_only)
+		ret = check_block(cfg, KEY_TX_BLOCKS, &v->tx_layout);
+	if (ret == 0 && !layout_only)
+		ret = check_block(cfg, KEY_RX_BLOCKS, &v->rx_layout);
+	return ret;
+}
+
+int config_resolve(struct icbmsg_config *cfg, struct config_values *out, bool layout_only)
+{
+	struct config_values v = { .memory = { .fd = -1 },
+				   .doorbell = { .rx_fd = -1, .tx_fd = -1 } };
+	int ret;
+
+	ret = check_required(cfg, layout_only);
+	if (ret == 0)
+		ret = parse_all(cfg, &v);
+	if (ret == 0)
+		ret = check_regions(cfg, &v);
+	if (ret == 0)
+		ret = check_layouts(cfg, &v, layout_only);
+	if (ret < 0)
+		return ret;
+	memcpy(v.name, cfg->name, sizeof(v.name));
+	*out = v;
+	return 0;
+}

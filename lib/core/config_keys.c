@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One table says everything about each key: name, form, example, default and parser, so that the
+ * messages about wrong values cannot drift away from what the parsers take.
+ */
+#include "core/config_keys.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+
+#define ALIGNMENT_MAX (UINT64_C(1) << 20)
+#define NS_PER_US INT64_C(1000)
+#define NS_PER_MS (1000 * NS_PER_US)
+#define NS_PER_S (1000 * NS_PER_MS)
+#define POLL_MIN (10 * NS_PER_US)
+#define RESCUE_MIN (100 * NS_PER_US)
+#define DURATION_MAX (60 * NS_PER_S)
+#define WORD_MAX 31u /* letters of a name that can be a misspelt one */
+
+static bool has_prefix(const char **text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (strncmp(*text, prefix, n) != 0)
+		return false;
+	*text += n;
+	return true;
+}
+
+static int digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return 99;
+}
+
+/* Take digits from the front of *@text; no sign, no space. */
+static bool take_digits(uint64_t *out, const char **text, unsigned int base)
+{
+	const char *p = *text;
+	uint64_t v = 0;
+	unsigned int d;
+
+	for (; (d = (unsigned int)digit_value(*p)) < base; p++)
+		if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, d, &v))
+			return false;
+	if (p == *text)
+		return false;
+	*text = p;
+	*out = v;
+	return true;
+}
+
+/* Decimal or 0x hexadecimal with an optional k, M or G, from the front of *@text. */
+static bool take_number(uint64_t *out, const char **text)
+{
+	bool hex = has_prefix(text, "0x") || has_prefix(text, "0X");
+	unsigned int shift = 0;
+	uint64_t v;
+
+	if (!take_digits(&v, text, hex ? 16 : 10))
+		return false;
+	if (has_prefix(text, "k") || has_prefix(text, "K"))
+		shift = 10;
+	else if (has_prefix(text, "M"))
+		shift = 20;
+	else if (has_prefix(text, "G"))
+		shift = 30;
+	return !__builtin_mul_overflow(v, UINT64_C(1) << shift, out);
+}
+
+static bool parse_number(uint64_t *out, const char *text, uint64_t min, uint64_t max)
+{
+	uint64_t v;
+
+	if (!take_number(&v, &text) || *text != '\0' || v < min || v > max)
+		return false;
+	*out = v;
+	return true;
+}
+
+static bool take_fd_number(int *out, const char **text)
+{
+	uint64_t v;
+
+	if (!take_digits(&v, text, 10) || v > INT32_MAX)
+		return false;
+	*out = (int)v;
+	return true;
+}
+
+static bool parse_duration(int64_t *out, const char *text, int64_t min)
+{
+	static const struct {
+		const char *name;
+		int64_t ns;
+	} units[] = {
+		{ "us", NS_PER_US },
+		{ "ms", NS_PER_MS },
+		{ "s", NS_PER_S },
+		{ "m", 60 * NS_PER_S },
+	};
+	uint64_t v;
+	size_t i;
+
+	if (!take_digits(&v, &text, 10) || v > (uint64_t)DURATION_MAX)
+		return false;
+	for (i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strcmp(text, units[i].name) != 0)
+			continue;
+		if ((int64_t)v > DURATION_MAX / units[i].ns || (int64_t)v * units[i].ns < min)
+			return false;
+		*out = (int64_t)v * units[i].ns;
+		return true;
+	}
+	return false;
+}
+
+static bool parse_shm_name(struct memory_spec *out, const char *name)
+{
+	if (*name == '/')
+		name++;
+	if (*name == '\0' || strlen(name) > MEMORY_NAME_MAX - 1 || strchr(name, '/') ||
+	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return false;
+	out->kind = MEMORY_SHM;
+	out->name[0] = '/';
+	strcpy(out->name + 1, name);
+	return true;
+}
+
+static bool parse_memory(void *out, const char *text)
+{
+	struct memory_spec *spec = out;
+	int fd;
+
+	if (has_prefix(&text, "shm:"))
+		return parse_shm_name(spec, text);
+	if (!has_prefix(&text, "fd:") || !take_fd_number(&fd, &text) || *text != '\0')
+		return false;
+	spec->kind = MEMORY_FD;
+	spec->fd = fd;
+	return true;
+}
+
+static bool parse_yes_no(void *out, const char *text)
+{
+	bool yes = strcmp(text, "yes") == 0;
+
+	if (!yes && strcmp(text, "no") != 0)
+		return false;
+	*(bool *)out = yes;
+	return true;
+}
+
+static bool parse_mode(void *out, const char *text)
+{
+	uint64_t mode;
+
+	if (!take_digits(&mode, &text, 8) || *text != '\0' || mode > 0777)
+		return false;
+	*(mode_t *)out = (mode_t)mode;
+	return true;
+}
+
+static bool parse_memory_type(void *out, const char *text)
+{
+	bool device = strcmp(text, "device") == 0;
+
+	if (!device && strcmp(text, "normal") != 0)
+		return false;
+	*(enum mem_type *)out = device ? MEM_DEVICE : MEM_NORMAL;
+	return true;
+}
+
+static bool parse_eventfds(struct doorbell_spec *out, const char *text)
+{
+	int rx, tx;
+
+	if (!take_fd_number(&rx, &text) || !has_prefix(&text, ",") || !take_fd_number(&tx, &text) ||
+	    *text != '\0' || rx == tx)
+		return false;
+	*out = (struct doorbell_spec){ .kind = DOORBELL_EVENTFD, .rx_fd = rx, .tx_fd = tx };
+	return true;
+}
+
+static bool parse_doorbell(void *out, const char *text)
+{
+	struct doorbell_spec spec = { .rx_fd = -1, .tx_fd = -1 };
+
+	if (has_prefix(&text, "eventfd:"))
+		return parse_eventfds(out, text);
+	if (strcmp(text, "poll") == 0) {
+		spec.kind = DOORBELL_POLL;
+		spec.interval_ns = DOORBELL_POLL_DEFAULT_NS;
+	} else if (strcmp(text, "poll:busy") == 0) {
+		spec.kind = DOORBELL_BUSY;
+	} else if (has_prefix(&text, "poll:") &&
+		   parse_duration(&spec.interval_ns, text, POLL_MIN)) {
+		spec.kind = DOORBELL_POLL;
+	} else {
+		return false;
+	}
+	*(struct doorbell_spec *)out = spec;
+	return true;
+}
+
+static bool parse_region(void *out, const char *text)
+{
+	struct config_region *region = out;
+	uint64_t offset, size;
+
+	if (!take_number(&offset, &text) || (*text != ' ' && *text != '\t'))
+		return false;
+	text += strspn(text, " \t");
+	if (!parse_number(&size, text, 1, UINT32_MAX))
+		return false;
+	region->offset = offset;
+	region->size = size;
+	return true;
+}
+
+static bool parse_address(void *out, const char *text)
+{
+	return parse_number(out, text, 0, UINT64_MAX);
+}
+
+static bool parse_blocks(void *out, const char *text)
+{
+	uint64_t v;
+
+	if (!parse_number(&v, text, 1, LAYOUT_BLOCKS_MAX))
+		return false;
+	*(uint32_t *)out = (uint32_t)v;
+	return true;
+}
+
+static bool parse_alignment(void *out, const char *text)
+{
+	uint64_t v;
+
+	if (!parse_number(&v, text, 1, ALIGNMENT_MAX) || (v & (v - 1)))
+		return false;
+	*(uint32_t *)out = (uint32_t)v;
+	return true;
+}
+
+static bool parse_word_size(void *out, const char *text)
+{
+	if (strcmp(text, "4") != 0 && strcmp(text, "8") != 0)
+		return false;
+	*(uint32_t *)out = *text == '4' ? 4 : 8;
+	return true;
+}
+
+static bool parse_wire(void *out, const char *text)
+{
+	if (strcmp(text, "classic") != 0)
+		return false;
+	strcpy(out, text);
+	return true;
+}
+
+static bool parse_rescue(void *out, const char *text)
+{
+	return parse_duration(out, text, RESCUE_MIN);
+}
+
+#define FIELD(name) offsetof(struct config_values, name)
+
+const struct config_key config_keys[KEY_COUNT] = {
+	[KEY_MEMORY] = { "memory", parse_memory, FIELD(memory), "shm:NAME or fd:NUMBER",
+			 "shm:icbmsg0", NULL },
+	[KEY_MEMORY_CREATE] = { "memory-create", parse_yes_no, FIELD(memory.create), "yes or no",
+				"no", "yes" },
+	[KEY_MEMORY_MODE] = { "memory-mode", parse_mode, FIELD(memory.mode),
+			      "an octal mode from 0 to 0777", "0660", "0600" },
+	[KEY_MEMORY_TYPE] = { "memory-type", parse_memory_type, FIELD(memory.type),
+			      "normal or device", "device", "normal" },
+	[KEY_DOORBELL] = { "doorbell", parse_doorbell, FIELD(doorbell),
+			   "eventfd:RX,TX (two different descriptors), poll, poll:10us to poll:1m, "
+			   "or poll:busy",
+			   "eventfd:5,6", NULL },
+	[KEY_TX_REGION] = { "tx-region", parse_region, FIELD(tx),
+			    "OFFSET SIZE (bytes, SIZE from 1 to below 4G)", "0 16k", NULL },
+	[KEY_RX_REGION] = { "rx-region", parse_region, FIELD(rx),
+			    "OFFSET SIZE (bytes, SIZE from 1 to below 4G)", "16k 16k", NULL },
+	[KEY_TX_ADDRESS] = { "tx-address", parse_address, FIELD(tx.address), "an address",
+			     "0x20070000", NULL },
+	[KEY_RX_ADDRESS] = { "rx-address", parse_address, FIELD(rx.address), "an address",
+			     "0x20078000", NULL },
+	[KEY_TX_BLOCKS] = { "tx-blocks", parse_blocks, FIELD(tx_geometry.blocks),
+			    "a number from 1 to 256", "16", NULL },
+	[KEY_RX_BLOCKS] = { "rx-blocks", parse_blocks, FIELD(rx_geometry.blocks),
+			    "a number from 1 to 256", "18", NULL },
+	[KEY_DCACHE_ALIGNMENT] = { "dcache-alignment", parse_alignment,
+				   FIELD(tx_geometry.alignment), "a power of two from 1 to 1M",
+				   "32", NULL },
+	[KEY_WORD_SIZE] = { "word-size", parse_word_size, FIELD(tx_geometry.word_size),
+			    "4 or 8, the bytes of a word of the firmware's CPU", "8", "4" },
+	[KEY_WIRE] = { "wire", parse_wire, FIELD(wire),
+		       "a wire generation this version has: classic", "classic", "classic" },
+	[KEY_RESCUE_INTERVAL] = { "rescue-interval", parse_rescue, FIELD(rescue_interval_ns),
+				  "a duration from 100us to 1m with its unit (us, ms, s, m)",
+				  "20ms", "50ms" },
+};
+
+void config_entry_clear(struct config_entry *entry)
+{
+	free(entry->text);
+	free(entry->origin);
+	*entry = (struct config_entry){ 0 };
+}
+
+const char *config_quote(char out[CONFIG_QUOTE_SIZE], const char *text)
+{
+	size_t i;
+
+	for (i = 0; text[i] && i < CONFIG_QUOTE_SIZE - 1; i++)
+		out[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
+	out[i] = '\0';
+	if (text[i])
+		memcpy(out + i - 3, "...", 3);
+	return out;
+}
+
+/* Levenshtein's distance, row by row; both words have at most WORD_MAX letters. */
+static size_t edit_distance(const char *a, const char *b)
+{
+	size_t row[WORD_MAX + 1], i, j, diagonal, above, best;
+
+	for (j = 0; j <= strlen(b); j++)
+		row[j] = j;
+	for (i = 1; i <= strlen(a); i++) {
+		diagonal = row[0];
+		row[0] = i;
+		for (j = 1; j <= strlen(b); j++) {
+			above = row[j];
+			best = diagonal + (a[i - 1] != b[j - 1]);
+			if (above + 1 < best)
+				best = above + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			diagonal = above;
+			row[j] = best;
+		}
+	}
+	return row[strlen(b)];
+}
+
+const char *config_suggest(const char *word, const char *const *names, size_t count)
+{
+	size_t i, distance, least = 3; /* further away is another word, not a misspelt one */
+	const char *found = NULL;
+
+	if (strlen(word) > WORD_MAX)
+		return NULL;
+	for (i = 0; i < count; i++) {
+		distance = edit_distance(word, names[i]);
+		if (distance < least && distance < strlen(names[i]) / 2 + 1) {
+			least = distance;
+			found = names[i];
+		}
+	}
+	return found;
+}
+
+int config_key_find(const char *name, char error[CONFIG_ERROR_SIZE])
+{
+	const char *names[KEY_COUNT], *suggestion;
+	char quoted[CONFIG_QUOTE_SIZE];
+	int i;
+
+	for (i = 0; i < KEY_COUNT; i++) {
+		names[i] = config_keys[i].name;
+		if (strcmp(name, names[i]) == 0)
+			return i;
+	}
+	suggestion = config_suggest(name, names, KEY_COUNT);
+	config_quote(quoted, name);
+	if (suggestion)
+		snprintf(error, CONFIG_ERROR_SIZE, "%s: no such key; did you mean %s?", quoted,
+			 suggestion);
+	else
+		snprintf(error, CONFIG_ERROR_SIZE, "%s: no such key; icbmsg.conf(5) lists them",
+			 quoted);
+	return -ENOENT;
+}
+
+int config_key_parse(struct config_values *out, enum config_key_id id, const char *text,
+		     char error[CONFIG_ERROR_SIZE])
+{
+	const struct config_key *key = &config_keys[id];
+	char quoted[CONFIG_QUOTE_SIZE];
+
+	if (key->parse((char *)out + key->field, text))
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "%s: \"%s\" is not %s; write for example %s = %s",
+		 key->name, config_quote(quoted, text), key->form, key->name, key->example);
+	return -EINVAL;
+}
