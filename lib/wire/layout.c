@@ -53,9 +53,13 @@ static int check_numbers(const struct layout_geometry *in, char *error)
 	if (in->peer_blocks < 1 || in->peer_blocks > LAYOUT_BLOCKS_MAX)
 		return refuse(error, "%" PRIu32 " blocks in the opposite region: it has 1 to %u",
 			      in->peer_blocks, LAYOUT_BLOCKS_MAX);
-	if (in->size > UINT32_MAX || in->base > UINT64_MAX - UINT32_MAX - in->alignment)
-		return refuse(error, "region at 0x%" PRIx64 " of 0x%" PRIx64 " bytes is too large",
-			      in->base, in->size);
+	if (in->size > UINT32_MAX)
+		return refuse(error, "region of %" PRIu64 " bytes is too large: at most %" PRIu32
+			      " bytes", in->size, UINT32_MAX);
+	if (in->base > UINT64_MAX - UINT32_MAX - in->alignment)
+		return refuse(error, "region at 0x%" PRIx64 " of %" PRIu64 " bytes with "
+			      "dcache-alignment %" PRIu32 " reaches the end of the 64-bit addresses",
+			      in->base, in->size, in->alignment);
 	return 0;
 }
 

@@ -42,21 +42,30 @@ struct layout_region {
  * Compute the layout of one region of the classic generation.
  *
  * Returns 0, or -EINVAL with a sentence in @error that names the numbers; @out is written on
- * success only. Refused is what a firmware build refuses.
+ * success only. Refused is what a firmware build refuses and what cannot carry a single byte. Blocks
+ * that are no larger than their header pass, as firmware builds with them (conformance has some):
+ * whoever opens an instance has to refuse those (section 1, "usable instance").
  */
 int layout_classic(struct layout_region *out, const struct layout_geometry *in,
 		   char error[LAYOUT_ERROR_SIZE]);
 
-/* How many blocks @payload bytes take. No upper limit: compare with block_count. */
+/*
+ * How many blocks @payload bytes take. No upper limit: compare with block_count. From 4 GiB on the
+ * answer stays the same, because more than any region is enough and the sum must not wrap.
+ */
 static inline uint64_t layout_blocks_for(const struct layout_region *r, uint64_t payload)
 {
+	if (payload > UINT32_MAX)
+		payload = UINT32_MAX;
 	return (payload + r->header_size + r->block_size - 1) / r->block_size;
 }
 
-/* The payload that @count blocks can carry. */
+/* The payload that @count blocks can carry: 0 also where they do not even hold the header. */
 static inline uint32_t layout_capacity(const struct layout_region *r, uint32_t count)
 {
-	return count * r->block_size - r->header_size;
+	uint32_t bytes = count * r->block_size;
+
+	return bytes > r->header_size ? bytes - r->header_size : 0;
 }
 
 /*
