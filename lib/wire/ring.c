@@ -2,6 +2,7 @@
 /*
  * Packets in the ring: a 16-bit big-endian length and two zero bytes, the payload, padding to a word
  * (protocol.md section 2). Words wrap around the end one by one, so a packet may start anywhere.
+ * Nearly all packets are control messages of three bytes: payloads move by words, never by bytes.
  */
 #include "wire/ring.h"
 
@@ -34,6 +35,20 @@ static inline uint32_t header_length(uint32_t word)
 	return (word & 0xff) << 8 | (word >> 8 & 0xff);
 }
 
+/* One to four payload bytes as the word that the accessors move; the rest of the word is zero. */
+static inline uint32_t pack(const uint8_t *src, uint32_t n)
+{
+	uint32_t word = src[0];
+
+	if (n > 1)
+		word |= (uint32_t)src[1] << 8;
+	if (n > 2)
+		word |= (uint32_t)src[2] << 16;
+	if (n > 3)
+		word |= (uint32_t)src[3] << 24;
+	return word;
+}
+
 int ring_put(const struct ring *r, uint32_t *wr, const void *packet, uint32_t len)
 {
 	const uint8_t *src = packet;
@@ -52,17 +67,12 @@ int ring_put(const struct ring *r, uint32_t *wr, const void *packet, uint32_t le
 
 	shm_store32(&r->data[idx / 4], header_word(len));
 	idx = advance(r, idx);
-	while (len > 0) {
-		uint32_t n = len < 4 ? len : 4;
-		uint32_t word = 0;
-
-		memcpy(&word, src, n);
-		shm_store32(&r->data[idx / 4], le32toh(word));
+	for (; len > 4; len -= 4, src += 4) {
+		shm_store32(&r->data[idx / 4], pack(src, 4));
 		idx = advance(r, idx);
-		src += n;
-		len -= n;
 	}
-	*wr = idx;
+	shm_store32(&r->data[idx / 4], pack(src, len));
+	*wr = advance(r, idx);
 	return 0;
 }
 
@@ -80,10 +90,9 @@ int ring_peek(const struct ring *r, uint32_t rd, uint32_t wr, uint8_t packet[RIN
 		return -EPROTO;
 	idx = advance(r, idx);
 	for (uint32_t at = 0; at < len; at += 4) {
-		uint32_t n = len - at < 4 ? len - at : 4;
 		uint32_t word = htole32(shm_load32(&r->data[idx / 4]));
 
-		memcpy(packet + at, &word, n);
+		memcpy(packet + at, &word, sizeof(word));
 		idx = advance(r, idx);
 	}
 	*next = idx;

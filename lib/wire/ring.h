@@ -66,6 +66,10 @@ static inline void ring_publish(const struct ring *r, uint32_t wr)
 /*
  * Producer, after ring_publish: was the ring empty before @wr_before, so that the consumer may be
  * asleep and needs a doorbell? One half of Dekker's pattern (protocol.md section 6).
+ *
+ * To be asked after every ring_publish, @wr_before being the index published before that one: the
+ * consumer can fall asleep behind any index it has seen. Only the ringing itself may be put off and
+ * done once for several publishes; or several packets are laid out and published at once.
  */
 static inline bool ring_needs_doorbell(const struct ring *r, uint32_t wr_before)
 {
@@ -84,7 +88,7 @@ static inline uint32_t ring_load_wr(const struct ring *r)
  * behind it. Nothing is consumed.
  *
  * Returns the packet's length (1 to RING_PACKET_MAX); 0 if the ring is empty; -EPROTO if what lies
- * there cannot be a packet.
+ * there cannot be a packet. The padding is copied too: up to three bytes behind the packet's length.
  */
 int ring_peek(const struct ring *r, uint32_t rd, uint32_t wr, uint8_t packet[RING_PACKET_MAX],
 	      uint32_t *next);
