@@ -5,12 +5,27 @@
  */
 #include "wire/blocks.h"
 
-#define BIT(n) (UINT64_C(1) << ((n) % 64))
-
 void blocks_init(struct block_map *m, uint32_t count)
 {
 	*m = (struct block_map){0};
 	blocks_free(m, 0, count);
+}
+
+/* The bits of the run [@first, @first + @n) that lie in its first word; @n > 0. */
+static uint64_t mask_in_word(uint32_t first, uint32_t n)
+{
+	uint64_t bits = n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
+
+	return bits << (first % 64);
+}
+
+/* Continue the run [*@first, *@first + *@n) at the next word. */
+static void next_word(uint32_t *first, uint32_t *n)
+{
+	uint32_t done = 64 - *first % 64;
+
+	*n -= done < *n ? done : *n;
+	*first += done;
 }
 
 /* The first block at or behind @from whose state is @want_free; LAYOUT_BLOCKS_MAX if there is none. */
@@ -62,14 +77,14 @@ uint32_t blocks_longest(const struct block_map *m, uint32_t *first)
 
 void blocks_take(struct block_map *m, uint32_t first, uint32_t n)
 {
-	for (; n > 0; n--, first++)
-		m->free[first / 64] &= ~BIT(first);
+	for (; n > 0; next_word(&first, &n))
+		m->free[first / 64] &= ~mask_in_word(first, n);
 }
 
 void blocks_free(struct block_map *m, uint32_t first, uint32_t n)
 {
-	for (; n > 0; n--, first++)
-		m->free[first / 64] |= BIT(first);
+	for (; n > 0; next_word(&first, &n))
+		m->free[first / 64] |= mask_in_word(first, n);
 }
 
 uint32_t blocks_available(const struct block_map *m)

@@ -23,7 +23,7 @@ struct block_map {
 /* Mark blocks 0 to @count - 1 free, the rest not available. */
 void blocks_init(struct block_map *m, uint32_t count);
 
-/* First fit of @n consecutive free blocks: the first one's index, or -1 if there is no such run. */
+/* First fit of @n > 0 consecutive free blocks: the first one's index, or -1 if there is no such run. */
 int blocks_alloc(struct block_map *m, uint32_t n);
 
 /* The longest free run (the first of several): its length, 0 if none; *@first is written if there is. */
