@@ -29,7 +29,7 @@ void shm_copy_to_device(void *dst, const void *src, size_t n)
 		uint32_t w;
 
 		memcpy(&w, s, WORD);
-		*(volatile uint32_t *)(uintptr_t)d = w;
+		*(volatile shm_word *)(uintptr_t)d = w;
 	}
 	while (n--)
 		*d++ = *s++;
@@ -45,7 +45,7 @@ void shm_copy_from_device(void *dst, const void *src, size_t n)
 	while (lead--)
 		*d++ = *s++;
 	for (; n >= WORD; n -= WORD, d += WORD, s += WORD) {
-		uint32_t w = *(const volatile uint32_t *)(uintptr_t)s;
+		uint32_t w = *(const volatile shm_word *)(uintptr_t)s;
 
 		memcpy(d, &w, WORD);
 	}

@@ -26,20 +26,23 @@ enum mem_type {
 	MEM_DEVICE, /* aligned accesses of at most 32 bits only */
 };
 
+/* A word of shared memory: the same bytes are seen elsewhere as payloads of any type. */
+typedef uint32_t __attribute__((may_alias)) shm_word;
+
 static inline uint32_t shm_load32(const void *p)
 {
-	return le32toh(__atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED));
+	return le32toh(__atomic_load_n((const shm_word *)p, __ATOMIC_RELAXED));
 }
 
 static inline void shm_store32(void *p, uint32_t v)
 {
-	__atomic_store_n((uint32_t *)p, htole32(v), __ATOMIC_RELAXED);
+	__atomic_store_n((shm_word *)p, htole32(v), __ATOMIC_RELAXED);
 }
 
 /* Nothing after this load is read before it: for an index that announces data. */
 static inline uint32_t shm_load32_acquire(const void *p)
 {
-	uint32_t v = __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE);
+	uint32_t v = __atomic_load_n((const shm_word *)p, __ATOMIC_ACQUIRE);
 
 #if defined(__aarch64__) || defined(__arm__) || defined(__riscv)
 	barrier_acquire();
@@ -53,7 +56,7 @@ static inline void shm_store32_release(void *p, uint32_t v)
 #if defined(__aarch64__) || defined(__arm__) || defined(__riscv)
 	barrier_release();
 #endif
-	__atomic_store_n((uint32_t *)p, htole32(v), __ATOMIC_RELEASE);
+	__atomic_store_n((shm_word *)p, htole32(v), __ATOMIC_RELEASE);
 }
 
 /* The device variants: out of line, they are slow by nature. */

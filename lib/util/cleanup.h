@@ -9,16 +9,21 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define _cleanup_(fn) __attribute__((cleanup(fn)))
 
 static inline void free_ptr(void *p)
 {
-	free(*(void **)p);
+	void *memory;
+
+	/* @p points to a pointer of some type; void * is another one. */
+	memcpy(&memory, p, sizeof(memory));
+	free(memory);
 }
 
-/* Close a descriptor without touching errno; negative values are "none". */
+/* These two do not touch errno. Negative descriptors are "none". */
 static inline void close_fd(int *fd)
 {
 	int saved = errno;
@@ -31,9 +36,12 @@ static inline void close_fd(int *fd)
 
 static inline void close_file(FILE **f)
 {
+	int saved = errno;
+
 	if (*f)
 		fclose(*f);
 	*f = NULL;
+	errno = saved;
 }
 
 static inline int take_fd(int *fd)
