@@ -7,7 +7,7 @@
 
 void blocks_init(struct block_map *m, uint32_t count)
 {
-	*m = (struct block_map){0};
+	*m = (struct block_map){ 0 };
 	blocks_free(m, 0, count);
 }
 

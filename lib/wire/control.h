@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define CONTROL_SIZE      3u
-#define CONTROL_EPT_MAX   254u /* endpoint addresses 0 to 253 */
+#define CONTROL_SIZE 3u
+#define CONTROL_EPT_MAX 254u /* endpoint addresses 0 to 253 */
 #define CONTROL_MAGIC_SIZE 13u
 
 enum control_type {
@@ -41,7 +41,7 @@ static inline bool control_decode(struct control *c, const uint8_t *packet, uint
 {
 	if (len < CONTROL_SIZE)
 		return false;
-	*c = (struct control){.type = packet[0], .ept = packet[1], .block = packet[2]};
+	*c = (struct control){ .type = packet[0], .ept = packet[1], .block = packet[2] };
 	return true;
 }
 

@@ -11,10 +11,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define CONTROL_SIZE   3u /* bytes of a control message */
-#define PACKET_HEADER  4u /* bytes of a ring packet's header */
-#define INDEX_SIZE     4u
-#define MIN_ALIGNMENT  4u
+#define CONTROL_SIZE 3u  /* bytes of a control message */
+#define PACKET_HEADER 4u /* bytes of a ring packet's header */
+#define INDEX_SIZE 4u
+#define MIN_ALIGNMENT 4u
 #define MIN_BLOCK_SIZE 4u
 #define SPARE_MESSAGES 2u /* control messages the ring holds beyond one per block */
 
@@ -43,7 +43,8 @@ static int refuse(char *error, const char *format, ...)
 static int check_numbers(const struct layout_geometry *in, char *error)
 {
 	if (in->word_size != 4 && in->word_size != 8)
-		return refuse(error, "word size %" PRIu32 " is neither 4 nor 8 bytes", in->word_size);
+		return refuse(error, "word size %" PRIu32 " is neither 4 nor 8 bytes",
+			      in->word_size);
 	if (in->alignment & (in->alignment - 1))
 		return refuse(error, "dcache-alignment %" PRIu32 " is not a power of two",
 			      in->alignment);
@@ -54,11 +55,14 @@ static int check_numbers(const struct layout_geometry *in, char *error)
 		return refuse(error, "%" PRIu32 " blocks in the opposite region: it has 1 to %u",
 			      in->peer_blocks, LAYOUT_BLOCKS_MAX);
 	if (in->size > UINT32_MAX)
-		return refuse(error, "region of %" PRIu64 " bytes is too large: at most %" PRIu32
-			      " bytes", in->size, UINT32_MAX);
+		return refuse(error,
+			      "region of %" PRIu64 " bytes is too large: at most %" PRIu32 " bytes",
+			      in->size, UINT32_MAX);
 	if (in->base > UINT64_MAX - UINT32_MAX - in->alignment)
-		return refuse(error, "region at 0x%" PRIx64 " of %" PRIu64 " bytes with "
-			      "dcache-alignment %" PRIu32 " reaches the end of the 64-bit addresses",
+		return refuse(error,
+			      "region at 0x%" PRIx64 " of %" PRIu64 " bytes with "
+			      "dcache-alignment %" PRIu32
+			      " reaches the end of the 64-bit addresses",
 			      in->base, in->size, in->alignment);
 	return 0;
 }
@@ -84,15 +88,15 @@ int layout_classic(struct layout_region *out, const struct layout_geometry *in,
 	block_size = total > ring_min ? round_down((total - ring_min) / in->blocks, 4) : 0;
 	if (block_size < MIN_BLOCK_SIZE)
 		return refuse(error,
-			      "region of %" PRIu64 " usable bytes is too small: the ring for %" PRIu32
-			      " + %" PRIu32 " blocks takes %" PRIu64
-			      " bytes, and each block at least %u",
+			      "region of %" PRIu64
+			      " usable bytes is too small: the ring for %" PRIu32 " + %" PRIu32
+			      " blocks takes %" PRIu64 " bytes, and each block at least %u",
 			      total, in->blocks, in->peer_blocks, ring_min, MIN_BLOCK_SIZE);
 	blocks_off = total - block_size * in->blocks;
 	if (block_size * in->blocks <= in->word_size)
 		return refuse(error,
-			      "%" PRIu32 " blocks of %" PRIu64 " bytes hold no payload behind a header of %"
-			      PRIu32 " bytes",
+			      "%" PRIu32 " blocks of %" PRIu64
+			      " bytes hold no payload behind a header of %" PRIu32 " bytes",
 			      in->blocks, block_size, in->word_size);
 
 	*out = (struct layout_region){

@@ -24,15 +24,15 @@ struct layout_geometry {
 
 /* One direction as it lies in memory. All offsets count in bytes from @begin. */
 struct layout_region {
-	uint64_t begin;       /* aligned start, an address like geometry.base */
-	uint32_t total;       /* usable bytes from @begin */
-	uint32_t alignment;   /* effective: max(4, dcache-alignment) */
-	uint32_t rd_idx;      /* offset of the read index (always 0) */
-	uint32_t wr_idx;      /* offset of the write index */
-	uint32_t ring_data;   /* offset of the ring's data */
-	uint32_t ring_len;    /* bytes of ring data */
-	uint32_t blocks_off;  /* offset of block 0 */
-	uint32_t block_size;  /* bytes */
+	uint64_t begin;      /* aligned start, an address like geometry.base */
+	uint32_t total;      /* usable bytes from @begin */
+	uint32_t alignment;  /* effective: max(4, dcache-alignment) */
+	uint32_t rd_idx;     /* offset of the read index (always 0) */
+	uint32_t wr_idx;     /* offset of the write index */
+	uint32_t ring_data;  /* offset of the ring's data */
+	uint32_t ring_len;   /* bytes of ring data */
+	uint32_t blocks_off; /* offset of block 0 */
+	uint32_t block_size; /* bytes */
 	uint32_t block_count;
 	uint32_t header_size; /* bytes of a buffer's length field: the word size */
 	uint32_t max_payload; /* the largest message in bytes: all blocks less one header */
@@ -72,7 +72,8 @@ static inline uint32_t layout_capacity(const struct layout_region *r, uint32_t c
  * The initiator is the side whose rx blocks lie lower than its tx blocks, in the addresses that the
  * firmware sees (protocol.md section 5).
  */
-static inline int layout_is_initiator(const struct layout_region *tx, const struct layout_region *rx)
+static inline int layout_is_initiator(const struct layout_region *tx,
+				      const struct layout_region *rx)
 {
 	return rx->begin + rx->blocks_off < tx->begin + tx->blocks_off;
 }

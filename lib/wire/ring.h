@@ -18,7 +18,7 @@
 #include "wire/layout.h"
 
 #define RING_PACKET_HEADER 4u
-#define RING_PACKET_MAX    128u /* Zephyr's read buffer: longer packets are never consumed there */
+#define RING_PACKET_MAX 128u /* Zephyr's read buffer: longer packets are never consumed there */
 
 /* A view of one ring in mapped memory. */
 struct ring {
