@@ -30,6 +30,11 @@ listed() {
 	done
 }
 
+@test "the static library defines the same global names and no other" {
+	diff <(listed) <(nm -g --defined-only "$ICBMSG_LIB_DIR/libicbmsg.a" |
+		awk 'NF == 3 { print $3 }' | sort)
+}
+
 @test "every symbol carries a version node" {
 	run bash -c "nm -D --defined-only '$library' | awk '\$2 != \"A\" && \$3 !~ /@@ICBMSG_/'"
 	[ "$status" -eq 0 ]

@@ -124,8 +124,9 @@ static int seeds_load(const char *path)
 static void put_boundary(uint8_t *data, size_t size)
 {
 	static const uint32_t values[] = {
-		0, 1, 2, 3, 4, 7, 8, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000,
-		0x7fffffff, 0x80000000, 0xfffffffc, 0xffffffff,
+		0,       1,          2,          3,          4,          7,      8,
+		0x7f,    0x80,       0xff,       0x100,      0x7fff,     0x8000, 0xffff,
+		0x10000, 0x7fffffff, 0x80000000, 0xfffffffc, 0xffffffff,
 	};
 	uint32_t value = values[random_below(sizeof(values) / sizeof(values[0]))];
 	uint8_t bytes[4] = { (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
