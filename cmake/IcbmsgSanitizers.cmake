@@ -6,10 +6,7 @@ if(ICBMSG_SANITIZE)
 	target_compile_options(icbmsg-flags INTERFACE
 		-fsanitize=${ICBMSG_SANITIZE}
 		-fno-sanitize-recover=all
-		-fno-omit-frame-pointer
-		# Instrumented code confuses gcc's flow analysis; its manual says so. The
-		# other presets keep these two.
-		$<$<C_COMPILER_ID:GNU>:-Wno-format-truncation;-Wno-maybe-uninitialized>)
+		-fno-omit-frame-pointer)
 	target_link_options(icbmsg-flags INTERFACE -fsanitize=${ICBMSG_SANITIZE})
 endif()
 

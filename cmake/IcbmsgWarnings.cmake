@@ -17,3 +17,11 @@ target_compile_options(icbmsg-flags INTERFACE
 	-Wimplicit-fallthrough
 	$<$<C_COMPILER_ID:GNU>:-Wcast-align=strict>
 	$<$<BOOL:${ICBMSG_WERROR}>:-Werror>)
+
+# These two rest on gcc's value ranges, which it has in optimised code without instrumentation only
+# (its manual says so of sanitizers); elsewhere they are wrong more often than right.
+if(ICBMSG_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+	target_compile_options(icbmsg-flags INTERFACE
+		$<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>
+		$<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+endif()
