@@ -67,6 +67,11 @@ static int check_numbers(const struct layout_geometry *in, char *error)
 	return 0;
 }
 
+uint32_t layout_packet_size(uint32_t word_size)
+{
+	return (uint32_t)round_up(CONTROL_SIZE, word_size) + PACKET_HEADER;
+}
+
 int layout_classic(struct layout_region *out, const struct layout_geometry *in,
 		   char error[LAYOUT_ERROR_SIZE])
 {
@@ -81,7 +86,7 @@ int layout_classic(struct layout_region *out, const struct layout_geometry *in,
 	begin = round_up(in->base, align);
 	end = round_down(in->base + in->size, align);
 	total = end > begin ? end - begin : 0;
-	msg = round_up(CONTROL_SIZE, in->word_size) + PACKET_HEADER;
+	msg = layout_packet_size(in->word_size);
 	ring_min = round_up((align + INDEX_SIZE) + SPARE_MESSAGES * msg +
 				    msg * (in->blocks + in->peer_blocks),
 			    align);

@@ -49,6 +49,9 @@ struct layout_region {
 int layout_classic(struct layout_region *out, const struct layout_geometry *in,
 		   char error[LAYOUT_ERROR_SIZE]);
 
+/* Ring bytes reserved per control message, with a word size of @word_size bytes. */
+uint32_t layout_packet_size(uint32_t word_size);
+
 /*
  * How many blocks @payload bytes take. No upper limit: compare with block_count. From 4 GiB on the
  * answer stays the same, because more than any region is enough and the sum must not wrap.

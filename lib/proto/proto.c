@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the wire generations share: their list, and complaints about the other side.
+ */
+#include "proto/proto.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct proto_ops *const generations[] = {
+	&proto_classic,
+};
+
+const struct proto_ops *proto_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(generations) / sizeof(generations[0]); i++)
+		if (!strcmp(generations[i]->name, name))
+			return generations[i];
+	return NULL;
+}
+
+void proto_complain(struct proto_link *l, enum proto_complaint kind, const char *format, ...)
+{
+	char line[200];
+	va_list ap;
+
+	if (l->complaints & kind)
+		return;
+	l->complaints |= kind;
+	if (!l->log)
+		return;
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	l->log(l->log_user, line);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A link as a wire generation sees it, and the vtable behind which the generations stand.
+ *
+ * Nothing here waits, locks or makes a system call: the core calls under its lock, and rings the
+ * doorbell when `doorbell_due` says so (before any sleep, callback or return to the caller).
+ */
+#ifndef ICBMSG_PROTO_PROTO_H
+#define ICBMSG_PROTO_PROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/session.h"
+#include "wire/layout.h"
+#include "wire/ring.h"
+
+struct proto_link;
+
+/* What a pump has changed; a mask. */
+enum proto_change {
+	PROTO_READ = 1,   /* something was read */
+	PROTO_EVENTS = 2, /* events were queued */
+	PROTO_FREED = 4,  /* blocks of ours became free */
+	PROTO_LINK = 8,   /* the link or an endpoint changed its state */
+	PROTO_MORE = 16,  /* more is there: pump again before sleeping */
+};
+
+struct proto_ops {
+	const char *name; /* as in the configuration key `wire` */
+
+	/* Initialise our side in shared memory and announce it. */
+	void (*start)(struct proto_link *l);
+
+	/* Read until nothing is there; returns a mask of enum proto_change. */
+	unsigned int (*pump)(struct proto_link *l);
+
+	/* A local endpoint was registered in @slot: announce it, or match what waits for it. */
+	void (*register_ept)(struct proto_link *l, int slot);
+
+	/*
+	 * Send the buffer at block @first, owned by the caller and filled, shrunk to @size bytes.
+	 * 0; -ENOTCONN if the endpoint is not bound; -EPROTO if the other side broke the ring.
+	 */
+	int (*send)(struct proto_link *l, int slot, uint32_t first, uint32_t size);
+
+	/* Give a received buffer back to the other side. */
+	void (*release)(struct proto_link *l, uint32_t first);
+
+	/* Has the other side still something to read, so that silence should be followed by a rescue? */
+	bool (*unread)(const struct proto_link *l);
+
+	/* A number that changes when the other side reads. */
+	uint32_t (*progress)(const struct proto_link *l);
+};
+
+/* Counters of what only the protocol sees; the core has the rest. */
+struct proto_counters {
+	uint64_t tx_packets, rx_packets;
+	uint64_t tx_messages, tx_bytes;
+	uint64_t rx_dropped;
+	uint64_t doorbells_elided;
+	uint64_t bad_packets, bad_blocks, bad_endpoints, bad_releases;
+	uint64_t restarts;
+};
+
+/* Kinds of misbehaviour that are logged once each. */
+enum proto_complaint {
+	COMPLAINT_PACKET = 1,
+	COMPLAINT_BLOCK = 2,
+	COMPLAINT_ENDPOINT = 4,
+	COMPLAINT_RELEASE = 8,
+	COMPLAINT_ROLE = 16,
+	COMPLAINT_RING = 32,
+};
+
+typedef void (*proto_log_fn)(void *user, const char *line);
+
+struct proto_link {
+	const struct proto_ops *ops;
+	struct session *s;
+	struct layout_region tx, rx;
+	enum mem_type type;
+	uint8_t *tx_begin, *rx_begin; /* where the regions' aligned starts are mapped */
+	struct ring tx_ring, rx_ring;
+	bool doorbell_due;
+	struct proto_counters count;
+	unsigned int complaints; /* enum proto_complaint already logged */
+	proto_log_fn log;        /* misbehaviour of the other side; may be NULL */
+	void *log_user;
+};
+
+extern const struct proto_ops proto_classic;
+
+/* The generation called @name, or NULL. */
+const struct proto_ops *proto_find(const char *name);
+
+static inline void *proto_tx_block(const struct proto_link *l, uint32_t n)
+{
+	return l->tx_begin + l->tx.blocks_off + (size_t)n * l->tx.block_size;
+}
+
+static inline void *proto_rx_block(const struct proto_link *l, uint32_t n)
+{
+	return l->rx_begin + l->rx.blocks_off + (size_t)n * l->rx.block_size;
+}
+
+/* Log a line about the other side, once per kind. */
+void proto_complain(struct proto_link *l, enum proto_complaint kind, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

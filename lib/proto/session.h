@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state of one session of a link, common to all wire generations: who owns which block, which
+ * endpoints are bound, what has arrived and was not delivered.
+ *
+ * One plain struct without pointers, locks or descriptors, so that it can live in a file-backed
+ * mapping and outlast the process. Functions here touch this struct only, never shared memory.
+ */
+#ifndef ICBMSG_PROTO_SESSION_H
+#define ICBMSG_PROTO_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/blocks.h"
+#include "wire/control.h"
+
+#define SESSION_EPT_MAX CONTROL_EPT_MAX
+#define SESSION_NAME_MAX 255u
+#define SESSION_NO_EPT 0xffu
+
+/* At most one event of each kind but data is queued per endpoint, and one data event per block. */
+#define SESSION_EVENTS 2048u
+
+enum session_phase {
+	PHASE_WAITING, /* announced; nothing but the handshake may be believed */
+	PHASE_UP,
+};
+
+/* Who owns the buffer that starts at a block of our region. */
+enum tx_state {
+	TX_FREE,
+	TX_OWNED,   /* the caller fills it */
+	TX_SENDING, /* intent: being published, see session.intent_wr */
+	TX_SENT,    /* the other side has it until it releases it */
+};
+
+struct session_tx {
+	uint8_t state;  /* enum tx_state */
+	uint8_t ept;    /* slot it was sent on, SESSION_NO_EPT for an announcement */
+	uint16_t count; /* blocks; our own record is what is freed, never the header */
+};
+
+/* A buffer of the other side's region, by its first block. Ours while it is pending or held. */
+struct session_rx {
+	uint32_t size; /* payload bytes, as checked on arrival */
+	uint32_t holds;
+	uint8_t ept;  /* slot */
+	bool pending; /* its event is queued or being handled */
+};
+
+enum ept_state {
+	EPT_UNUSED,
+	EPT_UNBOUND,
+	EPT_ANNOUNCED, /* initiator: BOUND is out */
+	EPT_BOUND,
+};
+
+/* The event kinds that can be queued; also bits in session_ept.queued. */
+enum session_event_kind {
+	EVENT_NONE = 0, /* was taken back */
+	EVENT_BOUND = 1,
+	EVENT_UNBOUND = 2,
+	EVENT_WRITABLE = 4,
+	EVENT_ERROR = 8,
+	EVENT_DATA = 16,
+};
+
+struct session_event {
+	uint8_t kind;
+	uint8_t ept;
+	uint8_t block; /* DATA */
+};
+
+struct session_ept {
+	uint8_t state; /* enum ept_state */
+	uint8_t address;
+	bool registered;
+	bool wants_writable;
+	uint8_t queued;         /* kinds in the event queue, but DATA */
+	uint8_t unbound_reason; /* of the UNBOUND event */
+	uint32_t unknown_tx;    /* of the UNBOUND event */
+	char name[SESSION_NAME_MAX + 1];
+};
+
+struct session {
+	uint32_t generation; /* counts the link's re-initialisations; part of rx handles */
+	uint8_t phase;       /* enum session_phase */
+	bool initiator;
+
+	/* Classic: our private indices of the two rings, and the index before the packet of TX_SENDING. */
+	uint32_t tx_wr;
+	uint32_t rx_rd;
+	uint32_t intent_wr;
+
+	struct block_map tx_free;
+	struct session_tx tx[LAYOUT_BLOCKS_MAX];
+	struct session_rx rx[LAYOUT_BLOCKS_MAX];
+
+	uint32_t ept_count; /* slots ever used, in order of registration */
+	struct session_ept ept[SESSION_EPT_MAX];
+	uint8_t ept_of_address[SESSION_EPT_MAX]; /* slot, or SESSION_NO_EPT */
+
+	/* Follower: first block + 1 of an announcement that no local endpoint has matched yet. */
+	uint16_t parked[SESSION_EPT_MAX];
+
+	bool announce_due; /* initiator: some registered endpoint's name is still to be sent */
+	uint32_t writers;  /* endpoints with wants_writable */
+	uint32_t event_head, event_tail; /* free-running; tail is where the next goes */
+	struct session_event events[SESSION_EVENTS];
+};
+
+void session_init(struct session *s, uint32_t tx_blocks, bool initiator);
+
+/* Slot of the endpoint @name, or -1. */
+int session_find_ept(const struct session *s, const char *name);
+
+/*
+ * Mark @name registered, in its old slot or the next free one; returns the slot, -EEXIST or
+ * -ENOSPC.
+ */
+int session_register(struct session *s, const char *name);
+
+/* The slot an address stands for, or -1. */
+int session_ept_by_address(const struct session *s, uint8_t address);
+
+/* The endpoint becomes bound under @address; queues the event if it is registered. */
+void session_bind(struct session *s, int slot, uint8_t address);
+
+/* Queue an event; one of each kind but DATA per endpoint, a second is merged into the first. */
+void session_push(struct session *s, enum session_event_kind kind, int slot, uint8_t block);
+
+/* Take back all queued events of an endpoint but DATA. */
+void session_purge(struct session *s, int slot);
+
+/* Take back one queued DATA event of an endpoint: its block, or -1 if there is none. */
+int session_purge_data(struct session *s, int slot);
+
+/* Take the oldest event. */
+bool session_pop(struct session *s, struct session_event *ev);
+
+static inline bool session_has_events(const struct session *s)
+{
+	return s->event_head != s->event_tail;
+}
+
+/* Take @count consecutive blocks for the caller; the first one's index or -1. */
+int session_tx_take(struct session *s, uint32_t count);
+
+/* Free the blocks of a buffer behind its first @keep (0 = all of it). */
+void session_tx_shrink(struct session *s, uint32_t first, uint32_t keep);
+
+/* The endpoint could not send for want of blocks: it gets an event when some become free. */
+void session_want_writable(struct session *s, int slot);
+
+/* Tell every endpoint that asked for it that blocks have become free. */
+void session_wake_writers(struct session *s);
+
+static inline bool session_rx_ours(const struct session_rx *rx)
+{
+	return rx->pending || rx->holds > 0;
+}
+
+/* Number of buffers of the other side that we have. */
+uint32_t session_rx_count(const struct session *s);
+
+#endif
