@@ -1,16 +1,204 @@
 // SPDX-License-Identifier: Apache-2.0
-
 /*
- * The only file whose symbols leave the shared library: thin public functions over lib/core.
+ * The only file whose symbols leave the shared library: the public names over lib/core.
  */
-
 #include "icbmsg.h"
+
+#include <errno.h>
+
+#include "core/config.h"
+#include "core/endpoint.h"
+#include "core/instance.h"
+#include "core/receive.h"
+#include "core/send.h"
+#include "core/wait.h"
 
 #pragma GCC visibility push(default)
 
 const char *icbmsg_version(void)
 {
-	return "0.1.0";
+	return ICBMSG_VERSION;
+}
+
+/* Configuration */
+
+int icbmsg_config_new(struct icbmsg_config **cfg)
+{
+	return cfg ? config_new(cfg) : -EINVAL;
+}
+
+void icbmsg_config_free(struct icbmsg_config *cfg)
+{
+	config_free(cfg);
+}
+
+int icbmsg_config_load(struct icbmsg_config *cfg, const char *path, const char *instance)
+{
+	return cfg && path ? config_load(cfg, path, instance) : -EINVAL;
+}
+
+int icbmsg_config_set(struct icbmsg_config *cfg, const char *key, const char *value)
+{
+	return cfg && key && value ? config_set(cfg, key, value) : -EINVAL;
+}
+
+const char *icbmsg_config_get(const struct icbmsg_config *cfg, const char *key)
+{
+	return cfg && key ? config_get(cfg, key) : NULL;
+}
+
+const char *icbmsg_config_error(const struct icbmsg_config *cfg)
+{
+	return cfg ? config_error(cfg) : "";
+}
+
+int icbmsg_config_layout(struct icbmsg_config *cfg, struct icbmsg_layout *layout, size_t size)
+{
+	struct config_values v;
+	int ret;
+
+	if (!cfg || !layout)
+		return -EINVAL;
+	ret = config_resolve(cfg, &v, true);
+	if (ret == 0)
+		layout_to_public(layout, size, &v.tx_layout, &v.rx_layout);
+	return ret;
+}
+
+/* Instance */
+
+int icbmsg_open(struct icbmsg **link, struct icbmsg_config *cfg)
+{
+	return link && cfg ? instance_open(link, cfg) : -EINVAL;
+}
+
+int icbmsg_close(struct icbmsg *link)
+{
+	return link ? instance_close(link) : 0;
+}
+
+int icbmsg_get_fd(struct icbmsg *link)
+{
+	return link ? wait_get_fd(link) : -EINVAL;
+}
+
+int icbmsg_dispatch(struct icbmsg *link, int64_t timeout_ns)
+{
+	return link ? receive_dispatch(link, timeout_ns) : -EINVAL;
+}
+
+size_t icbmsg_max_size(const struct icbmsg *link)
+{
+	return link->link.tx.max_payload;
+}
+
+size_t icbmsg_max_rx_size(const struct icbmsg *link)
+{
+	return link->link.rx.max_payload;
+}
+
+void icbmsg_get_layout(const struct icbmsg *link, struct icbmsg_layout *layout, size_t size)
+{
+	instance_get_layout(link, layout, size);
+}
+
+void icbmsg_set_log(struct icbmsg *link, icbmsg_log_fn fn, void *user)
+{
+	instance_set_log(link, fn, user);
+}
+
+void icbmsg_get_stats(struct icbmsg *link, struct icbmsg_stats *stats, size_t size)
+{
+	instance_get_stats(link, stats, size);
+}
+
+/* Endpoints */
+
+const char *icbmsg_unbound_reason_name(enum icbmsg_unbound_reason reason)
+{
+	switch (reason) {
+	case ICBMSG_UNBOUND_PEER_RESTART:
+		return "the other side restarted";
+	case ICBMSG_UNBOUND_PROTOCOL_ERROR:
+		return "the other side broke the protocol";
+	}
+	return "unknown reason";
+}
+
+int icbmsg_ept_register(struct icbmsg *link, struct icbmsg_ept **ept, const char *name,
+			const struct icbmsg_ept_callbacks *callbacks, void *user)
+{
+	return link && ept && name ? endpoint_register(link, ept, name, callbacks, user) : -EINVAL;
+}
+
+void icbmsg_ept_deregister(struct icbmsg_ept *ept)
+{
+	if (ept)
+		endpoint_deregister(ept);
+}
+
+int icbmsg_ept_wait_bound(struct icbmsg_ept *ept, int64_t timeout_ns)
+{
+	return ept ? endpoint_wait_bound(ept, timeout_ns) : -EINVAL;
+}
+
+bool icbmsg_ept_is_bound(struct icbmsg_ept *ept)
+{
+	return ept && endpoint_is_bound(ept);
+}
+
+const char *icbmsg_ept_name(const struct icbmsg_ept *ept)
+{
+	return endpoint_session(ept)->name;
+}
+
+void *icbmsg_ept_user(const struct icbmsg_ept *ept)
+{
+	return ept->user;
+}
+
+struct icbmsg *icbmsg_ept_link(const struct icbmsg_ept *ept)
+{
+	return ept->link;
+}
+
+/* Sending */
+
+int icbmsg_send(struct icbmsg_ept *ept, const void *data, size_t size, int64_t timeout_ns)
+{
+	return ept && (data || size == 0) ? send_copy(ept, data, size, timeout_ns) : -EINVAL;
+}
+
+int icbmsg_get_tx_buffer(struct icbmsg_ept *ept, size_t *size, int64_t timeout_ns, void **data)
+{
+	return ept && size && data ? send_get_buffer(ept, size, timeout_ns, data) : -EINVAL;
+}
+
+int icbmsg_send_nocopy(struct icbmsg_ept *ept, void *data, size_t size)
+{
+	return ept && data ? send_nocopy(ept, data, size) : -EINVAL;
+}
+
+int icbmsg_drop_tx_buffer(struct icbmsg *link, void *data)
+{
+	return link && data ? send_drop_buffer(link, data) : -EINVAL;
+}
+
+/* Receiving */
+
+int icbmsg_hold_rx(struct icbmsg *link, const void *data, struct icbmsg_rx *rx)
+{
+	return link && data && rx ? receive_hold(link, data, rx) : -EINVAL;
+}
+
+int icbmsg_release_rx(struct icbmsg *link, struct icbmsg_rx rx)
+{
+	return link ? receive_release(link, rx) : -EINVAL;
+}
+
+int icbmsg_next_event(struct icbmsg *link, struct icbmsg_event *event, int64_t timeout_ns)
+{
+	return link && event ? receive_next_event(link, event, timeout_ns) : -EINVAL;
 }
 
 #pragma GCC visibility pop

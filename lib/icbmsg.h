@@ -163,7 +163,7 @@ int icbmsg_open(struct icbmsg **link, struct icbmsg_config *cfg);
  * Held receive buffers stay readable until the last is released with icbmsg_release_rx(), the only
  * call allowed after this one; the mapping goes then. Transmit buffers not sent are dropped. NULL is
  * allowed.
- * Errors: -EDEADLK inside a callback or with an event of icbmsg_next_event() not finished by its thread: the instance stays open.
+ * Errors: -EDEADLK inside a callback: the instance stays open.
  */
 int icbmsg_close(struct icbmsg *link);
 
@@ -172,7 +172,7 @@ int icbmsg_close(struct icbmsg *link);
  * a message to deliver, a timer. Owned by the instance; only to be polled. Without a doorbell
  * (doorbell = poll) a timer takes its place.
  */
-int icbmsg_get_fd(const struct icbmsg *link);
+int icbmsg_get_fd(struct icbmsg *link);
 
 /**
  * Read what has arrived and run callbacks for it; wait up to @timeout_ns for the first.
@@ -284,7 +284,7 @@ void icbmsg_ept_deregister(struct icbmsg_ept *ept);
 int icbmsg_ept_wait_bound(struct icbmsg_ept *ept, int64_t timeout_ns);
 
 /** Whether the endpoint is bound at this moment. */
-bool icbmsg_ept_is_bound(const struct icbmsg_ept *ept);
+bool icbmsg_ept_is_bound(struct icbmsg_ept *ept);
 
 /** The endpoint's name; owned by the endpoint. */
 const char *icbmsg_ept_name(const struct icbmsg_ept *ept);
@@ -423,7 +423,7 @@ struct icbmsg_stats {
 };
 
 /** Read the counters. @size: sizeof(struct icbmsg_stats) as the caller was compiled with. */
-void icbmsg_get_stats(const struct icbmsg *link, struct icbmsg_stats *stats, size_t size);
+void icbmsg_get_stats(struct icbmsg *link, struct icbmsg_stats *stats, size_t size);
 
 /** A copy of both regions at one moment, decoded; made without writing to them. */
 struct icbmsg_snapshot;

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Endpoints: the public object is a slot of the session plus callbacks. A slot belongs to a name for
+ * the life of the instance (the binding outlives a deregistration, protocol.md section 5); the
+ * registration number tells one registration of it from the next.
+ */
+#include "core/endpoint.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/receive.h"
+#include "core/wait.h"
+
+int endpoint_register(struct icbmsg *i, struct icbmsg_ept **out, const char *name,
+		      const struct icbmsg_ept_callbacks *callbacks, void *user)
+{
+	size_t length = strlen(name);
+	struct icbmsg_ept *ept;
+	int slot, ret;
+
+	if (length == 0)
+		return -EINVAL;
+	if (length > SESSION_NAME_MAX || length + 1 > i->link.tx.max_payload)
+		return -ENAMETOOLONG;
+	ret = instance_enter(i);
+	if (ret < 0)
+		return ret;
+	slot = session_register(i->session, name);
+	if (slot >= 0) {
+		ept = &i->ept[slot];
+		ept->link = i;
+		ept->slot = slot;
+		ept->callbacks = callbacks ? *callbacks : (struct icbmsg_ept_callbacks){ 0 };
+		ept->user = user;
+		i->link.ops->register_ept(&i->link, slot);
+		wait_notify(i);
+		*out = ept;
+	}
+	instance_leave(i);
+	return slot < 0 ? slot : 0;
+}
+
+/* Another thread may be inside one of its callbacks: afterwards none may run any more. */
+static void wait_for_callback(struct icbmsg_ept *ept)
+{
+	struct icbmsg *i = ept->link;
+
+	while (i->in_callback == ept && !pthread_equal(i->dispatcher, pthread_self())) {
+		i->waiters++;
+		pthread_cond_wait(&i->changed, &i->lock);
+		i->waiters--;
+	}
+}
+
+void endpoint_deregister(struct icbmsg_ept *ept)
+{
+	struct icbmsg *i = ept->link;
+	struct session *s = i->session;
+	int block;
+
+	if (instance_enter(i) < 0)
+		return;
+	s->ept[ept->slot].registered = false;
+	ept->registration++;
+	session_purge(s, ept->slot);
+	while ((block = session_purge_data(s, ept->slot)) >= 0)
+		receive_done(i, (uint32_t)block);
+	wait_notify(i);
+	wait_for_callback(ept);
+	instance_leave(i);
+}
+
+int endpoint_wait_bound(struct icbmsg_ept *ept, int64_t timeout_ns)
+{
+	struct icbmsg *i = ept->link;
+	int64_t deadline = deadline_after(timeout_ns);
+	uint32_t registration;
+	bool timed_out = false;
+	int ret;
+
+	ret = instance_enter(i);
+	if (ret < 0)
+		return ret;
+	registration = ept->registration;
+	for (;;) {
+		if (i->closing)
+			ret = -ESHUTDOWN;
+		else if (ept->registration != registration)
+			ret = -ECANCELED;
+		else if (endpoint_session(ept)->state == EPT_BOUND)
+			ret = 0;
+		else if (timed_out)
+			ret = -ETIMEDOUT;
+		else {
+			timed_out = wait_for_change(i, deadline) == -ETIMEDOUT;
+			continue;
+		}
+		break;
+	}
+	instance_leave(i);
+	return ret;
+}
+
+bool endpoint_is_bound(struct icbmsg_ept *ept)
+{
+	const struct session_ept *e = endpoint_session(ept);
+	bool bound;
+
+	pthread_mutex_lock(&ept->link->lock);
+	bound = e->registered && e->state == EPT_BOUND;
+	pthread_mutex_unlock(&ept->link->lock);
+	return bound;
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Opening and closing an instance; what all calls share.
+ */
+#include "core/instance.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/wait.h"
+#include "util/cleanup.h"
+
+void instance_log(struct icbmsg *i, enum icbmsg_log_level level, const char *format, ...)
+{
+	char line[256];
+	va_list ap;
+
+	if (!i->log)
+		return;
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	i->log(i->log_user, level, line);
+}
+
+void instance_set_log(struct icbmsg *i, icbmsg_log_fn fn, void *user)
+{
+	pthread_mutex_lock(&i->lock);
+	i->log = fn;
+	i->log_user = user;
+	pthread_mutex_unlock(&i->lock);
+}
+
+static void log_complaint(void *user, const char *line)
+{
+	instance_log(user, ICBMSG_LOG_WARNING, "%s", line);
+}
+
+int instance_enter(struct icbmsg *i)
+{
+	pthread_mutex_lock(&i->lock);
+	if (i->closing) {
+		pthread_mutex_unlock(&i->lock);
+		return -ESHUTDOWN;
+	}
+	i->inside++;
+	return 0;
+}
+
+void instance_leave(struct icbmsg *i)
+{
+	bool due = i->link.doorbell_due;
+
+	i->link.doorbell_due = false;
+	i->stats.doorbells_sent += due;
+	i->inside--;
+	if (i->closing && i->inside == 0)
+		pthread_cond_broadcast(&i->changed);
+	/* Rung under the lock: once it is dropped with nobody inside, the instance may be gone. */
+	if (due)
+		doorbell_ring(&i->doorbell);
+	pthread_mutex_unlock(&i->lock);
+}
+
+unsigned int instance_pump(struct icbmsg *i)
+{
+	enum session_phase before = i->session->phase;
+	unsigned int changed = i->link.ops->pump(&i->link);
+
+	i->more = changed & PROTO_MORE;
+	if (i->session->phase != before)
+		instance_log(i, ICBMSG_LOG_INFO, "the link to the other side is up");
+	if (changed & (PROTO_EVENTS | PROTO_FREED | PROTO_LINK))
+		wait_notify(i);
+	return changed;
+}
+
+static void init_link(struct icbmsg *i, const struct config_values *v, const struct proto_ops *ops)
+{
+	struct proto_link *l = &i->link;
+
+	l->ops = ops;
+	l->s = i->session;
+	l->tx = v->tx_layout;
+	l->rx = v->rx_layout;
+	l->type = i->memory.type;
+	l->tx_begin = i->memory.base + v->tx.offset + (v->tx_layout.begin - v->tx.address);
+	l->rx_begin = i->memory.base + v->rx.offset + (v->rx_layout.begin - v->rx.address);
+	ring_init(&l->tx_ring, l->tx_begin, &l->tx);
+	ring_init(&l->rx_ring, l->rx_begin, &l->rx);
+	l->log = log_complaint;
+	l->log_user = i;
+	session_init(l->s, l->tx.block_count, layout_is_initiator(&l->tx, &l->rx));
+}
+
+/* Memory, doorbell and descriptors; what was opened is left to instance_free() on errors. */
+static int acquire(struct icbmsg *i, struct icbmsg_config *cfg, const struct config_values *v)
+{
+	char error[MEM_ERROR_SIZE] = "";
+	int ret;
+
+	i->session = calloc(1, sizeof(*i->session));
+	if (!i->session)
+		return config_fail(cfg, -ENOMEM, "not enough memory for a session");
+	ret = memory_map(&i->memory, &v->memory, false, error);
+	if (ret < 0)
+		return config_fail(cfg, ret, "%s", error);
+	ret = doorbell_open(&i->doorbell, &v->doorbell, error);
+	if (ret < 0)
+		return config_fail(cfg, ret, "%s", error);
+	ret = wait_init(i);
+	if (ret < 0)
+		return config_fail(cfg, ret, "cannot make the descriptors for waiting: %s",
+				   strerror(-ret));
+	if (i->memory.type == MEM_DEVICE) {
+		i->bounce = malloc(v->rx_layout.max_payload);
+		if (!i->bounce)
+			return config_fail(cfg, -ENOMEM, "not enough memory for a message");
+	}
+	return 0;
+}
+
+static void free_instance(struct icbmsg **i)
+{
+	instance_free(*i);
+}
+
+static struct icbmsg *allocate(const struct config_values *v)
+{
+	struct icbmsg *i = calloc(1, sizeof(*i));
+
+	if (!i)
+		return NULL;
+	i->kick_fd = i->timer_fd = i->ready_fd = i->poll_fd = -1;
+	i->doorbell.rx_fd = i->doorbell.tx_fd = -1;
+	i->rescue_interval = v->rescue_interval_ns;
+	pthread_mutex_init(&i->lock, NULL);
+	wait_init_condition(&i->changed);
+	return i;
+}
+
+int instance_open(struct icbmsg **out, struct icbmsg_config *cfg)
+{
+	_cleanup_(free_instance) struct icbmsg *i = NULL;
+	struct config_values v;
+	int ret;
+
+	ret = config_resolve(cfg, &v, false);
+	if (ret < 0)
+		return ret;
+	i = allocate(&v);
+	if (!i)
+		return config_fail(cfg, -ENOMEM, "not enough memory for an instance");
+	ret = acquire(i, cfg, &v);
+	if (ret < 0)
+		return ret;
+	init_link(i, &v, proto_find(v.wire));
+	i->link.ops->start(&i->link);
+	i->rescue_at = clock_now() + i->rescue_interval;
+	wait_ring(i);
+	*out = i;
+	i = NULL;
+	return 0;
+}
+
+void instance_free(struct icbmsg *i)
+{
+	if (!i)
+		return;
+	wait_deinit(i);
+	doorbell_close(&i->doorbell);
+	memory_unmap(&i->memory);
+	pthread_cond_destroy(&i->changed);
+	pthread_mutex_destroy(&i->lock);
+	free(i->session);
+	free(i->bounce);
+	free(i);
+}
+
+int instance_close(struct icbmsg *i)
+{
+	pthread_mutex_lock(&i->lock);
+	if (i->in_callback && pthread_equal(i->dispatcher, pthread_self())) {
+		pthread_mutex_unlock(&i->lock);
+		return -EDEADLK;
+	}
+	i->closing = true;
+	wait_notify(i);
+	while (i->inside > 0) {
+		i->waiters++;
+		pthread_cond_wait(&i->changed, &i->lock);
+		i->waiters--;
+	}
+	i->closed = true;
+	if (i->holds > 0) {
+		/* The mapping stays for the held buffers; icbmsg_release_rx() frees the rest. */
+		wait_deinit(i);
+		doorbell_close(&i->doorbell);
+		pthread_mutex_unlock(&i->lock);
+		return 0;
+	}
+	pthread_mutex_unlock(&i->lock);
+	instance_free(i);
+	return 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An open instance: a protocol link, its memory and doorbell, and what several threads need to use
+ * it together. One lock guards everything here; it is never held while a payload is copied, a
+ * callback runs or a thread sleeps.
+ */
+#ifndef ICBMSG_CORE_INSTANCE_H
+#define ICBMSG_CORE_INSTANCE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/config.h"
+#include "icbmsg.h"
+#include "mem/doorbell.h"
+#include "mem/memory.h"
+#include "proto/proto.h"
+
+struct icbmsg_ept {
+	struct icbmsg *link;
+	int slot;              /* in the session */
+	uint32_t registration; /* changes when it is deregistered: a waiter's thread compares */
+	struct icbmsg_ept_callbacks callbacks;
+	void *user;
+};
+
+struct icbmsg {
+	pthread_mutex_t lock;
+
+	struct memory memory;
+	struct doorbell doorbell;
+	struct session *session;
+	struct proto_link link;
+	struct icbmsg_ept ept[SESSION_EPT_MAX];
+
+	/* Waiting: one thread polls the descriptors for everybody, the others wait for `changed`. */
+	pthread_cond_t changed;
+	unsigned int waiters; /* threads in `changed` */
+	unsigned int inside;  /* threads in a call that may let go of the lock */
+	bool polling;         /* some thread polls */
+	bool more;            /* the last pump left something unread */
+	bool closing;
+	int kick_fd;  /* wakes the polling thread */
+	int timer_fd; /* ticks at the rescue interval */
+	int ready_fd; /* readable while events are queued: for users of the pollable descriptor */
+	bool ready;   /* ready_fd is readable */
+	int poll_fd;  /* epoll over doorbell, timer and ready_fd */
+	bool fd_used; /* the pollable descriptor was asked for */
+
+	/* Rescue (protocol.md section 6) */
+	int64_t rescue_interval; /* ns */
+	int64_t rescue_at;       /* when silence has lasted long enough; CLOCK_MONOTONIC ns */
+	uint32_t rescue_progress;
+	bool rescued; /* rung again since the last progress */
+
+	/* Delivery */
+	bool dispatching;
+	pthread_t dispatcher;
+	struct icbmsg_ept *in_callback; /* whose callback runs */
+	struct session_event current;   /* DATA: the buffer being delivered */
+	uint8_t *bounce;                /* device memory: where messages are copied for delivery */
+	uint32_t holds;                 /* sum of all holds */
+	bool closed;                    /* waits for the last hold */
+
+	icbmsg_log_fn log;
+	void *log_user;
+	struct icbmsg_stats stats; /* what the protocol does not count itself */
+};
+
+int instance_open(struct icbmsg **out, struct icbmsg_config *cfg);
+int instance_close(struct icbmsg *i);
+
+/* Free what is left of an instance that is closed and not held any more. */
+void instance_free(struct icbmsg *i);
+
+/* Enter a call that may sleep or copy: locks; -ESHUTDOWN (unlocked) if the instance is closing. */
+int instance_enter(struct icbmsg *i);
+
+/* Ring if a doorbell is due, and unlock. */
+void instance_leave(struct icbmsg *i);
+
+/* Read what has arrived and wake whom it concerns; returns a mask of enum proto_change. */
+unsigned int instance_pump(struct icbmsg *i);
+
+void instance_set_log(struct icbmsg *i, icbmsg_log_fn fn, void *user);
+void instance_log(struct icbmsg *i, enum icbmsg_log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+void instance_get_layout(const struct icbmsg *i, struct icbmsg_layout *out, size_t size);
+void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size);
+
+/* The public form of a pair of layouts. */
+void layout_to_public(struct icbmsg_layout *out, size_t size, const struct layout_region *tx,
+		      const struct layout_region *rx);
+
+#endif

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Delivery. Events leave the queue one at a time, in wire order, and only in the thread that
+ * dispatches; callbacks are one user of the event iterator.
+ */
+#include "core/receive.h"
+
+#include <errno.h>
+
+#include "core/wait.h"
+
+static void give_back(struct icbmsg *i, uint32_t block)
+{
+	if (!session_rx_ours(&i->session->rx[block]) && !i->closed)
+		i->link.ops->release(&i->link, block);
+}
+
+void receive_done(struct icbmsg *i, uint32_t block)
+{
+	i->session->rx[block].pending = false;
+	give_back(i, block);
+}
+
+static void finish_current(struct icbmsg *i)
+{
+	if (i->current.kind == EVENT_DATA)
+		receive_done(i, i->current.block);
+	i->current.kind = EVENT_NONE;
+}
+
+/* Where the payload of a received buffer can be read by the application. */
+static const void *payload(struct icbmsg *i, uint32_t block, uint32_t size)
+{
+	const struct proto_link *l = &i->link;
+	const uint8_t *data = (uint8_t *)proto_rx_block(l, block) + l->rx.header_size;
+
+	if (l->type == MEM_NORMAL)
+		return data;
+	shm_copy_from(i->bounce, data, size, l->type);
+	return i->bounce;
+}
+
+static void fill_event(struct icbmsg *i, const struct session_event *ev, struct icbmsg_event *out)
+{
+	const struct session_ept *e = &i->session->ept[ev->ept];
+
+	*out = (struct icbmsg_event){ .ept = &i->ept[ev->ept] };
+	switch (ev->kind) {
+	case EVENT_BOUND:
+		out->type = ICBMSG_EVENT_BOUND;
+		break;
+	case EVENT_UNBOUND:
+		out->type = ICBMSG_EVENT_UNBOUND;
+		out->unbound.reason = e->unbound_reason;
+		out->unbound.unknown_tx = e->unknown_tx;
+		break;
+	case EVENT_WRITABLE:
+		out->type = ICBMSG_EVENT_WRITABLE;
+		break;
+	case EVENT_ERROR:
+		out->type = ICBMSG_EVENT_ERROR;
+		out->error = -EBADMSG;
+		out->message = "the other side sent a message that reaches beyond its region";
+		break;
+	default:
+		out->type = ICBMSG_EVENT_RECEIVED;
+		out->size = i->session->rx[ev->block].size;
+		out->data = payload(i, ev->block, (uint32_t)out->size);
+		i->stats.rx_messages++;
+		i->stats.rx_bytes += out->size;
+	}
+}
+
+/* The next event, the one before being finished with; lock held. */
+static int next_event(struct icbmsg *i, struct icbmsg_event *event, int64_t timeout_ns)
+{
+	int64_t deadline = 0;
+	bool timed_out = false;
+
+	finish_current(i);
+	for (;;) {
+		if (i->closing)
+			return -ESHUTDOWN;
+		if (session_pop(i->session, &i->current)) {
+			fill_event(i, &i->current, event);
+			wait_ring(i);
+			return 1;
+		}
+		if (instance_pump(i) & PROTO_EVENTS)
+			continue;
+		if (timed_out || timeout_ns == 0)
+			return 0;
+		if (deadline == 0)
+			deadline = deadline_after(timeout_ns);
+		timed_out = wait_for_change(i, deadline) == -ETIMEDOUT;
+	}
+}
+
+static int begin(struct icbmsg *i, int64_t timeout_ns)
+{
+	int ret = instance_enter(i);
+
+	if (ret < 0)
+		return ret;
+	if (i->dispatching) {
+		bool self = i->in_callback && pthread_equal(i->dispatcher, pthread_self());
+
+		instance_leave(i);
+		return self ? -EDEADLK : -EBUSY;
+	}
+	i->dispatching = true;
+	i->dispatcher = pthread_self();
+	/* Who does not wait here waits on the descriptor: it must not stay readable for nothing. */
+	if (timeout_ns == 0)
+		wait_collect(i);
+	return 0;
+}
+
+static void end(struct icbmsg *i)
+{
+	i->dispatching = false;
+	wait_update_ready(i);
+	instance_leave(i);
+}
+
+int receive_next_event(struct icbmsg *i, struct icbmsg_event *event, int64_t timeout_ns)
+{
+	int ret = begin(i, timeout_ns);
+
+	if (ret < 0)
+		return ret;
+	ret = next_event(i, event, timeout_ns);
+	end(i);
+	return ret;
+}
+
+static bool run_callback(const struct icbmsg_event *ev, const struct icbmsg_ept_callbacks *cb,
+			 void *user)
+{
+	switch (ev->type) {
+	case ICBMSG_EVENT_BOUND:
+		return cb->bound ? cb->bound(ev->ept, user), true : false;
+	case ICBMSG_EVENT_UNBOUND:
+		return cb->unbound ? cb->unbound(ev->ept, &ev->unbound, user), true : false;
+	case ICBMSG_EVENT_RECEIVED:
+		return cb->received ? cb->received(ev->ept, ev->data, ev->size, user), true : false;
+	case ICBMSG_EVENT_WRITABLE:
+		return cb->writable ? cb->writable(ev->ept, user), true : false;
+	case ICBMSG_EVENT_ERROR:
+		return cb->error ? cb->error(ev->ept, ev->error, ev->message, user), true : false;
+	}
+	return false;
+}
+
+/* Run one callback without the lock; lock held on entry and return. */
+static bool deliver(struct icbmsg *i, const struct icbmsg_event *ev)
+{
+	struct icbmsg_ept_callbacks callbacks = ev->ept->callbacks;
+	void *user = ev->ept->user;
+	bool ran;
+
+	i->in_callback = ev->ept;
+	pthread_mutex_unlock(&i->lock);
+	ran = run_callback(ev, &callbacks, user);
+	pthread_mutex_lock(&i->lock);
+	i->in_callback = NULL;
+	if (i->waiters > 0)
+		pthread_cond_broadcast(&i->changed);
+	return ran;
+}
+
+int receive_dispatch(struct icbmsg *i, int64_t timeout_ns)
+{
+	struct icbmsg_event ev;
+	uint32_t last = 0;
+	int count = 0;
+	int ret = begin(i, timeout_ns);
+
+	if (ret < 0)
+		return ret;
+	/* One pass: what is queued when the first event comes, not what arrives meanwhile. */
+	ret = next_event(i, &ev, timeout_ns);
+	if (ret > 0)
+		last = i->session->event_tail;
+	while (ret > 0) {
+		count += deliver(i, &ev);
+		finish_current(i);
+		if (i->session->event_head == last)
+			break;
+		ret = next_event(i, &ev, 0);
+	}
+	end(i);
+	return ret < 0 ? ret : count;
+}
+
+int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx)
+{
+	const struct proto_link *l = &i->link;
+	int ret = instance_enter(i);
+
+	if (ret < 0)
+		return ret;
+	if (l->type != MEM_NORMAL) {
+		ret = -EOPNOTSUPP;
+	} else if (i->current.kind != EVENT_DATA || data != payload(i, i->current.block, 0)) {
+		ret = -ENOENT;
+	} else {
+		i->session->rx[i->current.block].holds++;
+		i->holds++;
+		rx->id = (uint64_t)i->session->generation << 32 | i->current.block;
+	}
+	instance_leave(i);
+	return ret;
+}
+
+/* One hold less, lock held. */
+static int unhold(struct icbmsg *i, struct icbmsg_rx rx)
+{
+	uint32_t block = (uint32_t)rx.id;
+
+	if (rx.id >> 32 != i->session->generation)
+		return -ESTALE;
+	if (block >= i->link.rx.block_count || i->session->rx[block].holds == 0)
+		return -ENOENT;
+	i->session->rx[block].holds--;
+	i->holds--;
+	give_back(i, block);
+	return 0;
+}
+
+int receive_release(struct icbmsg *i, struct icbmsg_rx rx)
+{
+	bool last;
+	int ret;
+
+	pthread_mutex_lock(&i->lock);
+	ret = unhold(i, rx);
+	if (!i->closing) {
+		wait_ring(i);
+		pthread_mutex_unlock(&i->lock);
+		return ret;
+	}
+	last = i->closed && i->holds == 0;
+	pthread_mutex_unlock(&i->lock);
+	if (last && ret == 0)
+		instance_free(i);
+	return ret;
+}

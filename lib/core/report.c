@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What an instance tells about itself: layout and counters, in the public, growing structs.
+ */
+#include <string.h>
+
+#include "core/instance.h"
+
+/* Copy as much as the caller was compiled to know. */
+static void copy_out(void *out, size_t size, const void *full, size_t full_size)
+{
+	memset(out, 0, size);
+	memcpy(out, full, size < full_size ? size : full_size);
+}
+
+static void region_to_public(struct icbmsg_region_layout *out, const struct layout_region *r)
+{
+	*out = (struct icbmsg_region_layout){
+		.begin = r->begin,
+		.total = r->total,
+		.rd_idx = r->rd_idx,
+		.wr_idx = r->wr_idx,
+		.ring_data = r->ring_data,
+		.ring_len = r->ring_len,
+		.blocks_off = r->blocks_off,
+		.block_size = r->block_size,
+		.block_count = r->block_count,
+		.max_payload = r->max_payload,
+	};
+}
+
+void layout_to_public(struct icbmsg_layout *out, size_t size, const struct layout_region *tx,
+		      const struct layout_region *rx)
+{
+	struct icbmsg_layout full = {
+		.alignment = tx->alignment,
+		.word_size = tx->header_size,
+		.packet_size = layout_packet_size(tx->header_size),
+		.initiator = layout_is_initiator(tx, rx),
+	};
+
+	region_to_public(&full.tx, tx);
+	region_to_public(&full.rx, rx);
+	copy_out(out, size, &full, sizeof(full));
+}
+
+void instance_get_layout(const struct icbmsg *i, struct icbmsg_layout *out, size_t size)
+{
+	layout_to_public(out, size, &i->link.tx, &i->link.rx);
+}
+
+void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size)
+{
+	const struct proto_counters *c = &i->link.count;
+	struct icbmsg_stats full;
+
+	pthread_mutex_lock(&i->lock);
+	full = i->stats;
+	full.state = i->session->phase == PHASE_UP ? ICBMSG_LINK_UP : ICBMSG_LINK_WAITING;
+	full.tx_blocks_free = blocks_available(&i->session->tx_free);
+	full.rx_held = session_rx_count(i->session);
+	full.tx_messages = c->tx_messages;
+	full.tx_bytes = c->tx_bytes;
+	full.rx_dropped = c->rx_dropped;
+	full.tx_packets = c->tx_packets;
+	full.rx_packets = c->rx_packets;
+	full.doorbells_elided = c->doorbells_elided;
+	full.bad_packets = c->bad_packets;
+	full.bad_blocks = c->bad_blocks;
+	full.bad_endpoints = c->bad_endpoints;
+	full.bad_releases = c->bad_releases;
+	full.restarts = c->restarts;
+	pthread_mutex_unlock(&i->lock);
+	copy_out(out, size, &full, sizeof(full));
+}
