@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Messages, exit statuses and the end of stdout, the same in all programs.
+ */
+#include "common/tool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <icbmsg.h>
+
+static const char *program = "icbmsg";
+
+void tool_init(const char *name)
+{
+	program = name;
+	signal(SIGPIPE, SIG_IGN);
+}
+
+const char *tool_name(void)
+{
+	return program;
+}
+
+void tool_vsay(const char *format, va_list ap)
+{
+	/* One write per line where it matters: stderr may be shared with other processes. */
+	char line[1024];
+
+	vsnprintf(line, sizeof(line), format, ap);
+	fprintf(stderr, "%s: %s\n", program, line);
+}
+
+void tool_say(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	tool_vsay(format, ap);
+	va_end(ap);
+}
+
+void tool_fail(enum tool_exit status, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	tool_vsay(format, ap);
+	va_end(ap);
+	exit(status);
+}
+
+void tool_usage(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	tool_vsay(format, ap);
+	va_end(ap);
+	fprintf(stderr, "Try '%s --help'.\n", program);
+	exit(TOOL_USAGE);
+}
+
+void tool_print_version(void)
+{
+	printf("%s %s\n", program, icbmsg_version());
+}
+
+void tool_banner(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+}
+
+int tool_finish_stdout(int status)
+{
+	int failed = ferror(stdout);
+
+	errno = 0;
+	if (fclose(stdout) == 0 && !failed)
+		return status;
+	if (errno == EPIPE)
+		return status;
+	tool_say("cannot write to standard output: %s", errno ? strerror(errno) : "write error");
+	return TOOL_ERROR;
+}
