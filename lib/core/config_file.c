@@ -92,7 +92,7 @@ static int begin_instance(struct parser *p, const char *name)
 		return fail(p, -EINVAL, "[instance]: the name is missing; write [instance NAME]");
 	if (n >= CONFIG_NAME_SIZE || strspn(name, NAME_CHARS) != n || *name == '.' || *name == '-')
 		return fail(p, -EINVAL,
-			    "[instance %s]: not a name; use at most %u letters, digits and - _ . "
+			    "[instance %s]: not a name; use at most %u letters, digits and _ - . "
 			    "(the last two not in front)",
 			    config_quote(quoted, name), CONFIG_NAME_SIZE - 1);
 	for (s = p->list; s; s = s->next)
@@ -150,10 +150,13 @@ static int begin_section(struct parser *p, char *heading)
 	name = trim(name);
 	if (strcmp(kind, "instance") == 0)
 		return begin_instance(p, name);
-	if (strcmp(kind, "endpoint") == 0 && *name)
-		return 0;
-	if (strcmp(kind, "daemon") == 0 && !*name)
-		return 0;
+	if (strcmp(kind, "endpoint") == 0)
+		return *name ? 0 :
+			       fail(p, -EINVAL,
+				    "[endpoint]: the name is missing; write [endpoint "
+				    "INSTANCE/NAME]");
+	if (strcmp(kind, "daemon") == 0)
+		return *name ? fail(p, -EINVAL, "[daemon]: takes no name; write [daemon]") : 0;
 	return unknown_section(p, kind);
 }
 

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Doorbells: rings get through and merge, nothing blocks whatever O_NONBLOCK says, and descriptors
+ * that are no doorbells are refused by name.
+ */
+#include "unit/files.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "mem/doorbell.h"
+
+#define FULL UINT64_C(0xfffffffffffffffe) /* the largest count an eventfd can hold */
+
+static char error[MEM_ERROR_SIZE];
+static int fds_before;
+
+static int setup(void **state)
+{
+	(void)state;
+	fds_before = count_fds();
+	strcpy(error, "untouched");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	assert_int_equal(count_fds(), fds_before);
+	return 0;
+}
+
+static bool readable(int fd, int timeout_ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, timeout_ms) == 1;
+}
+
+/* Both sides of a pair of eventfds. */
+struct link {
+	int fds[2];
+	struct doorbell a, b;
+};
+
+static void open_link(struct link *l, int flags)
+{
+	struct doorbell_spec spec = { .kind = DOORBELL_EVENTFD };
+
+	l->fds[0] = eventfd(0, flags | EFD_CLOEXEC);
+	l->fds[1] = eventfd(0, flags | EFD_CLOEXEC);
+	spec.rx_fd = l->fds[0];
+	spec.tx_fd = l->fds[1];
+	assert_int_equal(doorbell_open(&l->a, &spec, error), 0);
+	spec.rx_fd = l->fds[1];
+	spec.tx_fd = l->fds[0];
+	assert_int_equal(doorbell_open(&l->b, &spec, error), 0);
+	assert_string_equal(error, "untouched");
+}
+
+static void close_link(struct link *l)
+{
+	doorbell_close(&l->a);
+	doorbell_close(&l->b);
+	doorbell_close(&l->b);
+	assert_true(fcntl(l->fds[0], F_GETFD) >= 0); /* the caller's own stay open */
+	close(l->fds[0]);
+	close(l->fds[1]);
+}
+
+static void ring_both_ways(int flags)
+{
+	struct link l;
+
+	open_link(&l, flags);
+	assert_false(readable(l.b.rx_fd, 0));
+	assert_int_equal(doorbell_clear(&l.b), 0);
+	assert_int_equal(doorbell_ring(&l.a), 0);
+	assert_int_equal(doorbell_ring(&l.a), 0);
+	assert_false(readable(l.a.rx_fd, 0));
+	assert_true(readable(l.b.rx_fd, 0));
+	assert_int_equal(doorbell_clear(&l.b), 2);
+	assert_false(readable(l.b.rx_fd, 0));
+	assert_int_equal(doorbell_clear(&l.b), 0);
+	assert_int_equal(doorbell_ring(&l.b), 0);
+	assert_int_equal(doorbell_clear(&l.a), 1);
+	close_link(&l);
+}
+
+static void nonblocking_rings_merge(void **state)
+{
+	(void)state;
+	ring_both_ways(EFD_NONBLOCK);
+}
+
+static void blocking_rings_merge(void **state)
+{
+	(void)state;
+	ring_both_ways(0);
+}
+
+static void flags_stay_as_they_are(void **state)
+{
+	struct link l;
+
+	(void)state;
+	open_link(&l, 0);
+	assert_false(fcntl(l.fds[0], F_GETFL) & O_NONBLOCK);
+	assert_true(l.a.rx_blocks && l.a.tx_blocks);
+	assert_true(fcntl(l.a.rx_fd, F_GETFD) & FD_CLOEXEC);
+	assert_true(fcntl(l.a.tx_fd, F_GETFD) & FD_CLOEXEC);
+	close_link(&l);
+	open_link(&l, EFD_NONBLOCK);
+	assert_true(fcntl(l.fds[1], F_GETFL) & O_NONBLOCK);
+	assert_false(l.a.rx_blocks || l.a.tx_blocks);
+	close_link(&l);
+}
+
+/* A peer that never listens must not stop us; a full counter is rung often enough. */
+static void full_counter_does_not_block(void **state)
+{
+	static const int flags[] = { 0, EFD_NONBLOCK };
+	struct link l;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		open_link(&l, flags[i]);
+		assert_int_equal(eventfd_write(l.fds[1], FULL), 0);
+		assert_int_equal(doorbell_ring(&l.a), 0);
+		assert_true(doorbell_clear(&l.b) == FULL);
+		assert_int_equal(doorbell_ring(&l.a), 0);
+		assert_int_equal(doorbell_clear(&l.b), 1);
+		close_link(&l);
+	}
+}
+
+static void semaphores_come_to_rest(void **state)
+{
+	struct link l;
+
+	(void)state;
+	open_link(&l, EFD_SEMAPHORE);
+	assert_int_equal(eventfd_write(l.fds[1], 3), 0);
+	assert_int_equal(doorbell_clear(&l.b), 1);
+	assert_int_equal(doorbell_clear(&l.b), 1);
+	assert_int_equal(doorbell_clear(&l.b), 1);
+	assert_false(readable(l.b.rx_fd, 0));
+	close_link(&l);
+}
+
+static void polling_ticks(void **state)
+{
+	struct doorbell_spec spec = { .kind = DOORBELL_POLL, .interval_ns = 1000000 };
+	struct doorbell d;
+
+	(void)state;
+	assert_int_equal(doorbell_open(&d, &spec, error), 0);
+	assert_true(fcntl(d.rx_fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(d.tx_fd, -1);
+	assert_int_equal(doorbell_ring(&d), 0);
+	assert_true(readable(d.rx_fd, -1));
+	assert_true(doorbell_clear(&d) >= 1);
+	assert_true(readable(d.rx_fd, -1));
+	doorbell_close(&d);
+
+	spec.interval_ns = INT64_C(3600) * 1000000000;
+	assert_int_equal(doorbell_open(&d, &spec, error), 0);
+	assert_false(readable(d.rx_fd, 0));
+	assert_int_equal(doorbell_clear(&d), 0);
+	doorbell_close(&d);
+}
+
+static void busy_is_always_ready(void **state)
+{
+	struct doorbell_spec spec = { .kind = DOORBELL_BUSY };
+	struct doorbell d;
+
+	(void)state;
+	assert_int_equal(doorbell_open(&d, &spec, error), 0);
+	assert_true(readable(d.rx_fd, 0));
+	assert_int_equal(doorbell_clear(&d), 1);
+	assert_true(readable(d.rx_fd, 0));
+	assert_int_equal(doorbell_ring(&d), 0);
+	doorbell_close(&d);
+	assert_int_equal(d.rx_fd, -1);
+}
+
+static void assert_refused(const struct doorbell_spec *spec, int ret, const char *text)
+{
+	struct doorbell d = { .kind = DOORBELL_BUSY, .rx_fd = 1234 };
+	int before = count_fds();
+
+	assert_int_equal(doorbell_open(&d, spec, error), ret);
+	if (!strstr(error, text))
+		fail_msg("\"%s\" lacks \"%s\"", error, text);
+	assert_int_equal(d.rx_fd, 1234);
+	assert_int_equal(count_fds(), before);
+}
+
+static void refuses_what_is_no_doorbell(void **state)
+{
+	struct doorbell_spec spec = { .kind = DOORBELL_EVENTFD, .rx_fd = 1000000 };
+	int good = eventfd(0, EFD_CLOEXEC), pair[2];
+
+	(void)state;
+	spec.tx_fd = good;
+	assert_refused(&spec, -EBADF,
+		       "RX descriptor 1000000 is not open in this process; whoever "
+		       "starts it must pass it on");
+	spec.rx_fd = good;
+	spec.tx_fd = 1000000;
+	assert_refused(&spec, -EBADF, "TX descriptor 1000000 is not open");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	spec.tx_fd = pair[0];
+	assert_refused(&spec, -EINVAL, "not an eventfd; pass one made by eventfd(2)");
+	assert_non_null(strstr(error, "is socket:["));
+	close(pair[0]);
+	close(pair[1]);
+	close(good);
+}
+
+static void refuses_nonsense(void **state)
+{
+	struct doorbell_spec spec = { .kind = DOORBELL_NONE };
+
+	(void)state;
+	assert_refused(&spec, -EINVAL, "none is configured");
+	spec.kind = DOORBELL_POLL;
+	assert_refused(&spec, -EINVAL, "must be positive");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(nonblocking_rings_merge), T(blocking_rings_merge),
+		T(flags_stay_as_they_are),  T(full_counter_does_not_block),
+		T(semaphores_come_to_rest), T(polling_ticks),
+		T(busy_is_always_ready),    T(refuses_what_is_no_doorbell),
+		T(refuses_nonsense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
