@@ -199,7 +199,10 @@ static uint64_t read_counter(int fd, bool blocks)
  */
 uint64_t doorbell_clear(struct doorbell *d)
 {
+	uint64_t count;
+
 	if (d->kind == DOORBELL_BUSY)
-		return 1;
-	return read_counter(d->rx_fd, d->rx_blocks);
+		return 0;
+	count = read_counter(d->rx_fd, d->rx_blocks);
+	return d->kind == DOORBELL_EVENTFD ? count : 0;
 }
