@@ -69,8 +69,9 @@ static void consume_all(const struct ring *r, uint32_t rd)
 	}
 }
 
-static void produce(const struct ring *r, uint8_t *memory, size_t size, uint32_t at, uint32_t len)
+static void produce(const struct ring *r, uint8_t *memory, uint32_t at, uint32_t len)
 {
+	size_t size = INDICES + (size_t)r->len;
 	uint32_t rd = shm_load32(r->rd_idx), wr = at, next;
 	uint8_t *packet = malloc(len ? len : 1), *before = malloc(size);
 	uint8_t got[RING_PACKET_MAX];
@@ -111,11 +112,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (in.size < INDICES + SHORTEST)
 		return 0;
 	layout.ring_len = (uint32_t)(in.size - INDICES) / 4 * 4;
-	size = INDICES + layout.ring_len;
-	memory = take_memory(&in, size);
+	memory = take_memory(&in, INDICES + (size_t)layout.ring_len);
 	ring_init(&r, memory, &layout);
 	consume_all(&r, rd % r.len / 4 * 4);
-	produce(&r, memory, size, wr % r.len / 4 * 4, len);
+	produce(&r, memory, wr % r.len / 4 * 4, len);
 	free(memory);
 	return 0;
 }
