@@ -246,6 +246,43 @@ static void denied_access_says_who_may(void **state)
 	assert_int_equal(as_nobody(check_owner_named, NULL), 0);
 }
 
+/* Map, mark one byte, and tell by the exit status whether that worked. */
+static int map_and_mark(void *arg)
+{
+	struct memory m;
+
+	if (memory_map(&m, &spec, false, error) != 0)
+		return 1;
+	m.base[*(size_t *)arg] = 0x5a;
+	memory_unmap(&m);
+	return 0;
+}
+
+/* Whoever comes second, at whatever moment, shares what the first one made. */
+static void both_sides_may_start_at_once(void **state)
+{
+	size_t first = 0, last = SIZE - 1;
+	int round, status;
+	struct memory m;
+	pid_t other;
+
+	(void)state;
+	for (round = 0; round < 200; round++) {
+		other = fork();
+		assert_true(other >= 0);
+		if (other == 0)
+			_exit(map_and_mark(&first));
+		assert_int_equal(map_and_mark(&last), 0);
+		assert_int_equal(waitpid(other, &status, 0), other);
+		assert_int_equal(status, 0);
+		assert_int_equal(memory_map(&m, &spec, true, error), 0);
+		assert_int_equal(m.base[first], 0x5a);
+		assert_int_equal(m.base[last], 0x5a);
+		memory_unmap(&m);
+		shm_unlink(spec.name);
+	}
+}
+
 static int make_memfd(off_t size)
 {
 	int fd = memfd_create("icbmsg-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -344,6 +381,7 @@ int main(void)
 		T(refuses_impossible_sizes_and_kinds),
 		T(refuses_impossible_names),
 		T(denied_access_says_who_may),
+		T(both_sides_may_start_at_once),
 		T(maps_a_descriptor_and_leaves_it_open),
 		T(refuses_a_small_descriptor),
 		T(sealed_descriptors),
