@@ -86,7 +86,7 @@ int endpoint_wait_bound(struct icbmsg_ept *ept, int64_t timeout_ns)
 	for (;;) {
 		if (i->closing)
 			ret = -ESHUTDOWN;
-		else if (ept->registration != registration)
+		else if (!endpoint_is_current(ept, registration))
 			ret = -ECANCELED;
 		else if (endpoint_session(ept)->state == EPT_BOUND)
 			ret = 0;

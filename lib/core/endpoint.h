@@ -18,4 +18,10 @@ static inline struct session_ept *endpoint_session(const struct icbmsg_ept *ept)
 	return &ept->link->session->ept[ept->slot];
 }
 
+/* Is it still the registration that a call began with? */
+static inline bool endpoint_is_current(const struct icbmsg_ept *ept, uint32_t registration)
+{
+	return endpoint_session(ept)->registered && ept->registration == registration;
+}
+
 #endif

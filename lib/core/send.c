@@ -17,7 +17,7 @@ static int check(const struct icbmsg_ept *ept, uint32_t generation, uint32_t reg
 
 	if (i->closing)
 		return -ESHUTDOWN;
-	if (ept->registration != registration)
+	if (!endpoint_is_current(ept, registration))
 		return -ECANCELED;
 	if (i->session->generation != generation)
 		return -ECONNRESET;

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two ends of a link in one process, over one memfd and two eventfds: what the tests of the API run
+ * on. Which wire generation, word size and geometry is a parameter of every test.
+ */
+#ifndef ICBMSG_TESTS_ENDS_H
+#define ICBMSG_TESTS_ENDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "icbmsg.h"
+
+#define MS INT64_C(1000000)
+#define SECOND (1000 * MS)
+/* Far longer than anything takes: what waits this long hangs. */
+#define SURELY (30 * SECOND)
+
+struct ends_param {
+	const char *wire;
+	unsigned int word_size;
+	unsigned int alignment;
+	unsigned int a_blocks, b_blocks; /* of what A, what B transmits in */
+	unsigned int a_size, b_size;     /* bytes of those regions */
+	const char *doorbell;            /* NULL = a pair of eventfds */
+	const char *memory_type;         /* NULL = normal */
+};
+
+/* A is the initiator: its rx region lies lower. */
+struct ends {
+	int memory_fd;
+	int bell_to_a, bell_to_b;
+	size_t size;
+	uint8_t *map;
+	struct icbmsg *a, *b;
+};
+
+/* The parameters that the whole suite runs with; ends with wire NULL. */
+extern const struct ends_param ends_params[];
+/* The one in force. */
+extern const struct ends_param *ends_param;
+
+/* Make memory (filled with @fill) and doorbells; open neither end. */
+void ends_prepare(struct ends *e, uint8_t fill);
+struct icbmsg *ends_open_a(struct ends *e);
+struct icbmsg *ends_open_b(struct ends *e);
+struct icbmsg_config *ends_config_a(const struct ends *e);
+
+/* ends_prepare() and both ends. */
+void ends_open(struct ends *e);
+void ends_close(struct ends *e);
+
+/* Dispatch on both ends until neither has anything to do. */
+void ends_settle(struct ends *e);
+
+/* Dispatch on @link (and @other, may be NULL) until *@flag >= @value; fails if that takes too long. */
+void ends_until(struct icbmsg *link, struct icbmsg *other, const int *flag, int value);
+
+/* What an endpoint has reported; the user pointer of ends_register(). */
+struct seen {
+	struct icbmsg_ept *ept;
+	int bound, unbound, received, writable, error;
+	uint8_t data[1 << 17]; /* of the last message */
+	size_t size;
+	bool hold; /* hold every message */
+	struct icbmsg_rx held[512];
+	const void *held_data[512];
+	size_t held_count;
+	void (*on_received)(struct seen *seen, const void *data, size_t size);
+	void (*on_bound)(struct seen *seen);
+	void *user;
+};
+
+extern const struct icbmsg_ept_callbacks seen_callbacks;
+
+void ends_register(struct icbmsg *link, struct seen *seen, const char *name);
+
+/* Register @name on both ends and settle until both are bound. */
+void ends_bind(struct ends *e, struct seen *a, struct seen *b, const char *name);
+
+struct icbmsg_stats ends_stats(struct icbmsg *link);
+
+/* Deterministic bytes. */
+void fill_pattern(uint8_t *data, size_t size, unsigned int seed);
+
+/* Run a group of cmocka tests once for each of ends_params; the sum of failures. */
+struct CMUnitTest;
+int ends_run_all(const struct CMUnitTest *tests, size_t count);
+#define ENDS_RUN_ALL(tests) ends_run_all(tests, sizeof(tests) / sizeof((tests)[0]))
+
+/* Open descriptors of this process. */
+unsigned int count_fds(void);
+
+#endif
