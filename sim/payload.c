@@ -7,8 +7,6 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,18 +130,34 @@ static int parse_hex(const char *text, uint8_t *out, size_t *size)
 	return 0;
 }
 
+/* A decimal number and what ends it: ':' (skipped) or the end of the text. */
+static int parse_field(const char **text, uint64_t limit, uint64_t *value)
+{
+	char *end;
+	uint64_t v;
+
+	if (**text < '0' || **text > '9')
+		return -EINVAL;
+	errno = 0;
+	v = strtoull(*text, &end, 10);
+	if (errno || v > limit || (*end && *end != ':'))
+		return -EINVAL;
+	*text = end + (*end == ':');
+	*value = v;
+	return 0;
+}
+
 static int parse_prng(const char *text, uint64_t seed, uint8_t **out, size_t *size)
 {
-	uint32_t sequence, n;
-	char rest;
-	int got = sscanf(text, "%" SCNu32 ":%" SCNu32 ":%" SCNu64 "%c", &sequence, &n, &seed, &rest);
+	uint64_t sequence, n;
 
-	if (got != 2 && got != 3)
+	if (parse_field(&text, UINT32_MAX, &sequence) < 0 || parse_field(&text, UINT32_MAX, &n) < 0 ||
+	    (*text && parse_field(&text, UINT64_MAX, &seed) < 0) || *text)
 		return -EINVAL;
 	*out = malloc(n ? n : 1);
 	if (!*out)
 		return -ENOMEM;
-	payload_fill(*out, n, sequence, seed);
+	payload_fill(*out, n, (uint32_t)sequence, seed);
 	*size = n;
 	return 0;
 }
