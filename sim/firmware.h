@@ -78,7 +78,7 @@ struct firmware {
 	enum firmware_link link;
 	uint32_t tx_wr; /* private indices: never read back from shared memory */
 	uint32_t rx_rd;
-	bool used[LAYOUT_BLOCKS_MAX]; /* own blocks taken */
+	bool used[LAYOUT_BLOCKS_MAX];                         /* own blocks taken */
 	struct firmware_endpoint ept[FIRMWARE_ENDPOINTS_MAX]; /* in order of registration */
 	unsigned int ept_count;
 	int16_t parked[FIRMWARE_ENDPOINTS_MAX]; /* follower: block of a waiting BOUND, or -1 */

@@ -10,7 +10,8 @@
 #include "util/access.h"
 
 /* Headers of 8 bytes may be aligned to 4 only: two words. */
-static uint64_t load_header(const struct firmware *fw, const struct layout_region *r, uint32_t block)
+static uint64_t load_header(const struct firmware *fw, const struct layout_region *r,
+			    uint32_t block)
 {
 	const uint8_t *p = firmware_at(fw, r, r->blocks_off + block * r->block_size);
 	uint64_t size = shm_load32(p);

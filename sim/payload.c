@@ -151,7 +151,8 @@ static int parse_prng(const char *text, uint64_t seed, uint8_t **out, size_t *si
 {
 	uint64_t sequence, n;
 
-	if (parse_field(&text, UINT32_MAX, &sequence) < 0 || parse_field(&text, UINT32_MAX, &n) < 0 ||
+	if (parse_field(&text, UINT32_MAX, &sequence) < 0 ||
+	    parse_field(&text, UINT32_MAX, &n) < 0 ||
 	    (*text && parse_field(&text, UINT64_MAX, &seed) < 0) || *text)
 		return -EINVAL;
 	*out = malloc(n ? n : 1);

@@ -262,7 +262,9 @@ static void claims_beyond_the_blocks_are_refused(void **state)
 
 static void blocks_that_do_not_exist_are_refused(void **state)
 {
-	static const uint8_t packets[4][3] = { { 0, 0, 16 }, { 1, 0, 16 }, { 2, 0, 255 }, { 3, 0, 200 } };
+	static const uint8_t packets[4][3] = {
+		{ 0, 0, 16 }, { 1, 0, 16 }, { 2, 0, 255 }, { 3, 0, 200 }
+	};
 	struct pair p;
 	unsigned int n;
 

@@ -91,10 +91,13 @@ static void control_packets_of_any_length(void **state)
 		uint32_t length;
 		unsigned int errors;
 	} cases[] = {
-		{ { 0x7f, 0, 0 }, 3, 0 },  { { 0x7e, 0, 0, 'I', 'C', 'B', 'L' }, 12, 0 },
-		{ { 0x7f, 0, 0 }, 124, 0 }, { { 0x7f, 0, 0 }, 128, 0 },
+		{ { 0x7f, 0, 0 }, 3, 0 },
+		{ { 0x7e, 0, 0, 'I', 'C', 'B', 'L' }, 12, 0 },
+		{ { 0x7f, 0, 0 }, 124, 0 },
+		{ { 0x7f, 0, 0 }, 128, 0 },
 		{ { 0x7f, 8, 0 }, 3, 1 }, /* no such endpoint, even for an unknown type */
-		{ { 0 }, 1, 1 },	   { { 0, 0 }, 2, 1 },
+		{ { 0 }, 1, 1 },
+		{ { 0, 0 }, 2, 1 },
 		{ { 1, 0, 0 }, 3, 1 }, /* nothing was sent */
 		{ "Em1l1K0rn3li4", 13, 1 },
 	};

@@ -150,7 +150,7 @@ static void unterminated_names_end_with_the_region(void **state)
 		const char *endpoint;
 		bool bound;
 	} names[] = {
-		{ "exactly8", "exactly8", true },  { "exactly8", "exactly", false },
+		{ "exactly8", "exactly8", true },   { "exactly8", "exactly", false },
 		{ "exactly8", "exactly88", false }, { "exactly", "exactly", true },
 		{ "exactly", "exactly8", false },   { "", "exactly8", false },
 	};

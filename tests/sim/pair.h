@@ -30,7 +30,8 @@ struct pair_side {
 	const void *data[PAIR_RECORDED]; /* of message number n: [n % PAIR_RECORDED] */
 	uint32_t size[PAIR_RECORDED];
 	/* Called for every message after it was recorded. */
-	void (*on_message)(struct pair_side *side, const char *name, const void *data, uint32_t size);
+	void (*on_message)(struct pair_side *side, const char *name, const void *data,
+			   uint32_t size);
 	struct pair_side *other;
 };
 

@@ -23,10 +23,14 @@ static void recorded_messages(void **state)
 		size_t size;
 		uint32_t crc;
 	} cases[] = {
-		{ "text:hello", 5, 0x3610a686 },   { "text:world!", 6, 0x718498e8 },
-		{ "text:", 0, 0 },		   { "hex:65703100", 4, 0xbf10b7cf },
-		{ "prng:1:477", 477, 0xe5d185f5 }, { "prng:1:101", 101, 0x1699f682 },
-		{ "prng:1:501:1", 501, 0x0679d534 }, { "text:123456789", 9, 0xcbf43926 },
+		{ "text:hello", 5, 0x3610a686 },
+		{ "text:world!", 6, 0x718498e8 },
+		{ "text:", 0, 0 },
+		{ "hex:65703100", 4, 0xbf10b7cf },
+		{ "prng:1:477", 477, 0xe5d185f5 },
+		{ "prng:1:101", 101, 0x1699f682 },
+		{ "prng:1:501:1", 501, 0x0679d534 },
+		{ "text:123456789", 9, 0xcbf43926 },
 	};
 	size_t n;
 
@@ -43,8 +47,9 @@ static void recorded_messages(void **state)
 
 static void nonsense_is_refused(void **state)
 {
-	static const char *const texts[] = { "", "hello", "hex:0", "hex:0g", "prng:", "prng:1",
-					     "prng:1:2:3:4", "prng:1:2x", "prng:x:2" };
+	static const char *const texts[] = { "",        "hello",  "hex:0",        "hex:0g",
+					     "prng:",   "prng:1", "prng:1:2:3:4", "prng:1:2x",
+					     "prng:x:2" };
 	size_t n;
 
 	(void)state;
@@ -123,12 +128,9 @@ static void seeds_and_numbers_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recorded_messages),
-		cmocka_unit_test(nonsense_is_refused),
-		cmocka_unit_test(every_length),
-		cmocka_unit_test(damage_is_seen),
-		cmocka_unit_test(crc_may_go_in_pieces),
-		cmocka_unit_test(seeds_and_numbers_differ),
+		cmocka_unit_test(recorded_messages),    cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(every_length),         cmocka_unit_test(damage_is_seen),
+		cmocka_unit_test(crc_may_go_in_pieces), cmocka_unit_test(seeds_and_numbers_differ),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

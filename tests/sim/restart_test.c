@@ -57,8 +57,8 @@ static void session(struct pair *p, unsigned int round_trips)
 
 static void expected_open(struct pair *p, const struct layout_region *tx, uint8_t *image)
 {
-	static const uint8_t packet[17] = { 0, 13, 0, 0, 0x45, 0x6d, 0x31, 0x6c, 0x31, 0x4b, 0x30,
-					    0x72, 0x6e, 0x33, 0x6c, 0x69, 0x34 };
+	static const uint8_t packet[17] = { 0,    13,   0,    0,    0x45, 0x6d, 0x31, 0x6c, 0x31,
+					    0x4b, 0x30, 0x72, 0x6e, 0x33, 0x6c, 0x69, 0x34 };
 	static const uint8_t zero[4], end[4] = { MAGIC_END };
 
 	memcpy(image, p->memory, p->size);
@@ -70,7 +70,8 @@ static void expected_open(struct pair *p, const struct layout_region *tx, uint8_
 /* Open writes two indices and 17 bytes, not one byte more, whatever was there; and rings once. */
 static void open_clears_nothing_else(void **state)
 {
-	static const struct pair_geometry *const geometries[] = { &doc800, &doc800_64, &a32, &a64_64 };
+	static const struct pair_geometry *const geometries[] = { &doc800, &doc800_64, &a32,
+								  &a64_64 };
 	static const unsigned int round_trips[] = { 0, 5, 33, 70 };
 	unsigned int g, n, k, initiator;
 
@@ -106,7 +107,7 @@ struct stale {
 	const char *what;
 	const struct pair_geometry *geometry;
 	unsigned int round_trips;
-	bool initiator; /* which side restarts, with a doorbell pending, the other one stays */
+	bool initiator;  /* which side restarts, with a doorbell pending, the other one stays */
 	uint32_t wr_idx; /* where the ring that it reads ends */
 	/* What becomes of it: */
 	uint32_t rd_idx;
@@ -261,7 +262,8 @@ static void young_session_is_delivered_again(void **state)
 /* Memory in which no peer ever ran: nothing that looks like a packet is believed. */
 static void foreign_memory_is_quiet(void **state)
 {
-	static const struct pair_geometry *const geometries[] = { &doc800, &doc800_64, &a32, &a64_64 };
+	static const struct pair_geometry *const geometries[] = { &doc800, &doc800_64, &a32,
+								  &a64_64 };
 	struct pair p;
 	unsigned int g, fill, seed;
 

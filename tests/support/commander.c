@@ -15,8 +15,7 @@
 
 #define HEX_SHOWN 256u /* bytes of a message that a report shows */
 
-static void __attribute__((format(printf, 2, 3)))
-say(struct commander *c, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) say(struct commander *c, const char *format, ...)
 {
 	_cleanup_(free_ptr) char *line = NULL;
 	va_list args;
@@ -78,8 +77,9 @@ static bool on_received(struct firmware *fw, struct firmware_endpoint *ept, cons
 		number = (int)keep(&c->held, ept->name, data);
 	for (i = 0; i < shown; i++)
 		snprintf(hex + 2 * (size_t)i, 3, "%02x", ((const uint8_t *)data)[i]);
-	say(c, "{\"ev\":\"rx\",\"ept\":\"%s\",\"len\":%u,\"crc\":\"%08x\",\"hex\":\"%s\","
-	       "\"off\":%zu,\"held\":%d}",
+	say(c,
+	    "{\"ev\":\"rx\",\"ept\":\"%s\",\"len\":%u,\"crc\":\"%08x\",\"hex\":\"%s\","
+	    "\"off\":%zu,\"held\":%d}",
 	    ept->name, size, payload_crc32(0, data, size), hex, offset_of(c, data), number);
 	return c->hold;
 }

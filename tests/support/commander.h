@@ -26,7 +26,7 @@ struct commander_list {
 struct commander {
 	struct firmware fw;
 	bool hold;
-	struct commander_list held; /* received and kept */
+	struct commander_list held;  /* received and kept */
 	struct commander_list taken; /* of `alloc` */
 
 	/* What the peer rang and nobody handled; a ring of ours goes to *@peer_pending. */

@@ -15,8 +15,13 @@
 #define PAGE 4096u
 
 const char *const scenario_classic_names[] = {
-	"classic32_a32", "classic32_doc800", "classic32_r32k", "classic64_a64",
-	"classic64_doc800", "classic64_odd", NULL,
+	"classic32_a32",
+	"classic32_doc800",
+	"classic32_r32k",
+	"classic64_a64",
+	"classic64_doc800",
+	"classic64_odd",
+	NULL,
 };
 
 static struct json_object *get(struct json_object *o, const char *key)
@@ -74,8 +79,8 @@ static void load_lines(struct scenario_lines *lines, struct json_object *o)
 	lines->count = n;
 	for (i = 0; i < n; i++)
 		lines->line[i] = copy_string(json_object_get_string(
-			json_object_is_type(o, json_type_array) ? json_object_array_get_idx(o, i)
-								: o));
+			json_object_is_type(o, json_type_array) ? json_object_array_get_idx(o, i) :
+								  o));
 }
 
 static void load_diff(struct scenario_diff *diff, struct json_object *o, uint32_t map_size)
@@ -102,7 +107,8 @@ static void load_step(const struct scenario *s, struct scenario_step *step, stru
 	step->number = (int)get_u32(o, "n");
 	step->side = *json_object_get_string(get(o, "side"));
 	step->description = copy_string(json_object_get_string(get(o, "desc")));
-	snprintf(step->sha256, sizeof(step->sha256), "%s", json_object_get_string(get(o, "sha256")));
+	snprintf(step->sha256, sizeof(step->sha256), "%s",
+		 json_object_get_string(get(o, "sha256")));
 	load_lines(&step->commands, get(o, "cmd"));
 	load_lines(&step->answers, get(o, "answers"));
 	if (sscanf(step->description, "after %u more", &step->round_trips) != 1)
@@ -136,7 +142,8 @@ struct scenario *scenario_load(const char *name)
 	size_t i;
 
 	if (!source)
-		errx(1, "scenario: run this through ctest, or set ICBMSG_SOURCE_DIR to the sources");
+		errx(1,
+		     "scenario: run this through ctest, or set ICBMSG_SOURCE_DIR to the sources");
 	if (asprintf(&path, "%s/tests/conformance/scenarios/%s.json", source, name) < 0)
 		err(1, "scenario");
 	root = json_object_from_file(path);
