@@ -12,7 +12,7 @@
 
 #include "util/cleanup.h"
 
-#define PAGE 4096u
+#define PAGE ((size_t)4096)
 
 const char *const scenario_classic_names[] = {
 	"classic32_a32",
