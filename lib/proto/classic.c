@@ -296,6 +296,8 @@ static unsigned int handle(struct proto_link *l, const uint8_t *packet, uint32_t
 	case CONTROL_RELEASE_BOUND:
 		return on_release_bound(l, c);
 	default:
+		/* Ignored in silence, like everybody else does (section 4). */
+		l->count.bad_packets++;
 		return 0;
 	}
 }
