@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * icbmsg-sim: simulated cores, to try libicbmsg and everything above it without a board.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <icbmsg.h>
+
+#include "args.h"
+#include "transfer.h"
+
+static const char help[] = "Usage: " SIM_NAME " COMMAND [OPTION]...\n"
+			   "Simulated cores that talk ICBMSG over shared memory.\n"
+			   "\n"
+			   "  transfer   two cores send each other files, which are verified\n"
+			   "\n"
+			   "  -h, --help     this text; '" SIM_NAME
+			   " COMMAND --help' tells about a command\n"
+			   "  -V, --version  the version\n";
+
+int main(int argc, char **argv)
+{
+	const char *command = argc > 1 ? argv[1] : "";
+
+	signal(SIGPIPE, SIG_IGN);
+	if (strcmp(command, "transfer") == 0)
+		return transfer_main(argc - 1, argv + 1);
+	if (strcmp(command, "-h") == 0 || strcmp(command, "--help") == 0) {
+		fputs(help, stdout);
+		return SIM_OK;
+	}
+	if (strcmp(command, "-V") == 0 || strcmp(command, "--version") == 0) {
+		printf(SIM_NAME " %s\n", icbmsg_version());
+		return SIM_OK;
+	}
+	if (command[0])
+		sim_usage("there is no command \"%s\"", command);
+	sim_usage("a command is missing");
+}
