@@ -33,7 +33,7 @@ alone() {
 	while read -r header; do
 		echo "$header"
 		alone "$header" | "$ICBMSG_CC" -x c -std=gnu11 -D_GNU_SOURCE= -fsyntax-only \
-			-Wall -Wextra -Werror -I lib -I "$(dirname "$header")" -I . -
+			-Wall -Wextra -Werror -I lib -I tools -I "$(dirname "$header")" -I . -
 		checked=$((checked + 1))
 	done < <(find lib sim tools daemon -name '*.h')
 	[ "$checked" -gt 0 ]

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Events of the link: bound, lost, messages to print.
+ */
+#include "cat/cat.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/tool.h"
+
+/* Input, timers and signals get their turn after as many. */
+#define EVENTS_PER_TURN 256
+
+static int64_t wall_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+static void on_bound(struct cat *c)
+{
+	c->bound = true;
+	c->active_at = cat_now();
+	if (c->phase == PHASE_BINDING)
+		c->phase = PHASE_RUNNING;
+	report_state(c, "bound %s", c->o->endpoint);
+}
+
+static void on_unbound(struct cat *c, const struct icbmsg_unbound *info)
+{
+	const char *reason = icbmsg_unbound_reason_name(info->reason);
+
+	c->bound = false;
+	report_state(c, "unbound %s: %s", c->o->endpoint, reason);
+	if (info->unknown_tx > 0)
+		report_note(c,
+			    "%" PRIu32 " sent messages were not released: whether the other "
+			    "side handled them is not known",
+			    info->unknown_tx);
+	if (c->phase == PHASE_ENDING) {
+		cat_finish(c, info->unknown_tx > 0 ? TOOL_PEER_LOST : c->status);
+	} else if (!c->o->keep) {
+		tool_say("the link of '%s' was lost: %s; --keep would wait for it to come back",
+			 c->o->endpoint, reason);
+		cat_finish(c, TOOL_PEER_LOST);
+	}
+}
+
+static void print(struct cat *c, const struct icbmsg_event *ev)
+{
+	struct message m = {
+		.endpoint = c->o->endpoint,
+		.data = ev->data,
+		.size = ev->size,
+		.number = c->received,
+		.times.now = wall_clock(),
+	};
+
+	if (c->received == 1)
+		c->first_ns = c->previous_ns = m.times.now;
+	m.times.first = c->first_ns;
+	m.times.previous = c->previous_ns;
+	c->previous_ns = m.times.now;
+	format_message(&c->output.pending, &c->o->format, &m);
+}
+
+static void on_received(struct cat *c, const struct icbmsg_event *ev)
+{
+	if (c->phase == PHASE_ENDING) {
+		c->surplus++;
+		return;
+	}
+	c->received++;
+	c->received_bytes += ev->size;
+	c->active_at = cat_now();
+	if (c->o->send_only)
+		return;
+	print(c, ev);
+	if (c->received == c->o->count) {
+		c->phase = PHASE_ENDING;
+		c->released_by = cat_after(c->active_at, c->o->send_timeout >= 0 ?
+								 c->o->send_timeout :
+								 INT64_C(1000000000));
+	}
+}
+
+static void handle(struct cat *c, const struct icbmsg_event *ev)
+{
+	switch (ev->type) {
+	case ICBMSG_EVENT_BOUND:
+		on_bound(c);
+		break;
+	case ICBMSG_EVENT_UNBOUND:
+		on_unbound(c, &ev->unbound);
+		break;
+	case ICBMSG_EVENT_RECEIVED:
+		on_received(c, ev);
+		break;
+	case ICBMSG_EVENT_ERROR:
+		report_note(c, "%s", ev->message);
+		break;
+	case ICBMSG_EVENT_WRITABLE:
+		/* send_step() tries again on each turn. */
+		break;
+	}
+}
+
+bool receive_step(struct cat *c)
+{
+	for (int i = 0; i < EVENTS_PER_TURN && !c->finished; i++) {
+		struct icbmsg_event ev;
+		int ret;
+
+		if (!output_has_room(&c->output))
+			return true;
+		ret = icbmsg_next_event(c->link, &ev, 0);
+		if (ret < 0)
+			tool_fail(TOOL_ERROR, "cannot receive: %s", strerror(-ret));
+		if (ret == 0)
+			return true;
+		handle(c, &ev);
+	}
+	return c->finished;
+}

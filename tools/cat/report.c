@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What goes to standard error.
+ */
+#include "cat/cat.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/tool.h"
+
+#define PROGRESS_INTERVAL INT64_C(250000000)
+
+/* The line of progress gives way to others. */
+static void clear_progress(struct cat *c)
+{
+	if (c->progress_shown)
+		fputs("\r\033[K", stderr);
+	c->progress_shown = false;
+}
+
+void report_note(struct cat *c, const char *format, ...)
+{
+	va_list ap;
+
+	if (c->o->quiet)
+		return;
+	clear_progress(c);
+	va_start(ap, format);
+	tool_vsay(format, ap);
+	va_end(ap);
+}
+
+void report_state(struct cat *c, const char *format, ...)
+{
+	va_list ap;
+
+	if (!c->o->banner && !c->o->verbose)
+		return;
+	clear_progress(c);
+	va_start(ap, format);
+	tool_vsay(format, ap);
+	va_end(ap);
+}
+
+/* 1.5 MiB and the like. */
+static void add_bytes(struct text *t, double bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	size_t i = 0;
+
+	while (bytes >= 1024 && i + 1 < sizeof(units) / sizeof(units[0])) {
+		bytes /= 1024;
+		i++;
+	}
+	text_printf(t, i == 0 ? "%.0f %s" : "%.1f %s", bytes, units[i]);
+}
+
+static void add_direction(struct text *t, const char *what, uint64_t messages, uint64_t bytes,
+			  double seconds)
+{
+	text_printf(t, "%s %" PRIu64 " messages, ", what, messages);
+	add_bytes(t, (double)bytes);
+	text_add_string(t, ", ");
+	add_bytes(t, seconds > 0 ? (double)bytes / seconds : 0);
+	text_add_string(t, "/s");
+}
+
+static void add_eta(struct text *t, const struct cat *c, double seconds)
+{
+	double left;
+
+	if (c->input.total == 0 || c->sent_bytes == 0 || c->sent_bytes >= c->input.total)
+		return;
+	left = seconds * (double)(c->input.total - c->sent_bytes) / (double)c->sent_bytes;
+	text_printf(t, ", %.0f %%, %d:%02d left",
+		    100.0 * (double)c->sent_bytes / (double)c->input.total, (int)left / 60,
+		    (int)left % 60);
+}
+
+void report_progress(struct cat *c, int64_t now)
+{
+	double seconds = (double)(now - c->started) / 1e9;
+	struct text t = { 0 };
+
+	if (now < c->progress_at)
+		return;
+	c->progress_at = cat_after(now, PROGRESS_INTERVAL);
+	if (!isatty(STDERR_FILENO))
+		return;
+	text_add_string(&t, "\r");
+	if (!c->o->receive_only)
+		add_direction(&t, "sent", c->sent, c->sent_bytes, seconds);
+	add_eta(&t, c, seconds);
+	if (!c->o->send_only)
+		add_direction(&t, c->o->receive_only ? "received" : "; received", c->received,
+			      c->received_bytes, seconds);
+	text_add_string(&t, "\033[K");
+	fwrite(t.data, 1, t.size, stderr);
+	fflush(stderr);
+	c->progress_shown = true;
+	text_deinit(&t);
+}
+
+static void print_statistics(struct cat *c)
+{
+	struct icbmsg_stats s;
+
+	icbmsg_get_stats(c->link, &s, sizeof(s));
+	tool_say("sent %" PRIu64 " messages, %" PRIu64 " bytes; received %" PRIu64
+		 " messages, %" PRIu64 " bytes",
+		 s.tx_messages, s.tx_bytes, s.rx_messages, s.rx_bytes);
+	tool_say("doorbells: %" PRIu64 " sent, %" PRIu64 " not needed, %" PRIu64
+		 " received, %" PRIu64 " repeated, %" PRIu64 " lost",
+		 s.doorbells_sent, s.doorbells_elided, s.doorbells_received, s.rescues,
+		 s.doorbells_lost);
+	tool_say("blocks free: %" PRIu32 " of %" PRIu32 "; control messages: %" PRIu64
+		 " sent, %" PRIu64 " received",
+		 s.tx_blocks_free, c->block_count, s.tx_packets, s.rx_packets);
+	tool_say("faults of the other side: %" PRIu64 " packets, %" PRIu64 " blocks, %" PRIu64
+		 " endpoints, %" PRIu64 " releases; restarts: %" PRIu64,
+		 s.bad_packets, s.bad_blocks, s.bad_endpoints, s.bad_releases, s.restarts);
+}
+
+void report_end(struct cat *c)
+{
+	if (c->progress_shown) {
+		c->progress_at = 0;
+		report_progress(c, cat_now());
+		fputc('\n', stderr);
+		c->progress_shown = false;
+	}
+	if (c->dropped > 0)
+		report_note(c, "%" PRIu64 " messages were dropped because the other side was full",
+			    c->dropped);
+	if (!c->o->verbose)
+		return;
+	if (c->surplus > 0)
+		tool_say("%" PRIu64 " messages came after --count and were not printed",
+			 c->surplus);
+	print_statistics(c);
+}

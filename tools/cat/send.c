@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Sending: one message at a time, as pacing and the other side's room allow.
+ */
+#include "cat/cat.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/tool.h"
+
+/* Receiving, timers and signals get their turn after as many. */
+#define MESSAGES_PER_TURN 64
+
+bool send_all_released(const struct cat *c)
+{
+	struct icbmsg_stats stats;
+
+	icbmsg_get_stats(c->link, &stats, sizeof(stats));
+	return stats.tx_blocks_free == c->block_count;
+}
+
+bool send_wants_input(const struct cat *c)
+{
+	return c->phase == PHASE_RUNNING && c->bound && !c->has_data && !c->input.ended &&
+	       c->input.fd >= 0;
+}
+
+/* Whether pacing lets a message out at @now; if not, c->send_at says when. */
+static bool may_send(struct cat *c, int64_t now)
+{
+	if (c->o->interval == 0)
+		return true;
+	if (now < c->send_at)
+		return false;
+	if (c->in_burst == c->o->burst) {
+		c->in_burst = 0;
+		/* Who was held up does not catch up by more than one burst. */
+		c->send_at = cat_after(c->send_at, c->o->interval);
+		if (c->send_at < now - c->o->interval)
+			c->send_at = now;
+		return now >= c->send_at;
+	}
+	if (c->in_burst == 0 && c->sent == 0 && c->dropped == 0)
+		c->send_at = now;
+	return true;
+}
+
+static void message_done(struct cat *c)
+{
+	c->has_data = false;
+	c->full_at = NEVER;
+	c->in_burst++;
+	c->active_at = cat_now();
+	if (c->o->send_only && c->sent == c->o->count)
+		c->input.ended = true;
+}
+
+/* No room for the message: drop it, give up, or false to wait. */
+static bool on_full(struct cat *c, int64_t now)
+{
+	if (c->o->no_block) {
+		c->dropped++;
+		message_done(c);
+		return true;
+	}
+	if (c->full_at == NEVER)
+		c->full_at = now;
+	if (now >= cat_after(c->full_at, c->o->send_timeout)) {
+		tool_say(
+			"a message of %zu bytes could not be sent within --send-timeout: the other "
+			"side releases nothing",
+			c->size);
+		cat_finish(c, TOOL_ERROR);
+	}
+	return false;
+}
+
+/* Send c->data; false if it has to wait. */
+static bool try_send(struct cat *c, int64_t now)
+{
+	int ret = icbmsg_send(c->ept, c->data, c->size, 0);
+
+	switch (ret) {
+	case 0:
+		c->sent++;
+		c->sent_bytes += c->size;
+		message_done(c);
+		return true;
+	case -ENOBUFS:
+		return on_full(c, now);
+	case -ENOTCONN:
+	case -ECONNRESET:
+		/* The event that says so is on its way. */
+		return false;
+	default:
+		tool_fail(TOOL_ERROR, "cannot send %zu bytes: %s", c->size, strerror(-ret));
+	}
+}
+
+bool send_step(struct cat *c)
+{
+	int64_t now = cat_now();
+
+	for (int i = 0; i < MESSAGES_PER_TURN; i++) {
+		if (c->phase != PHASE_RUNNING || !c->bound || c->finished)
+			return true;
+		if (!c->has_data && input_next(&c->input, &c->data, &c->size) == 0)
+			return true;
+		c->has_data = true;
+		if (!may_send(c, now) || !try_send(c, now))
+			return true;
+	}
+	return false;
+}
