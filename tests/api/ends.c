@@ -91,9 +91,8 @@ struct icbmsg_config *ends_config_a(const struct ends *e)
 	return make_config(e, true);
 }
 
-static struct icbmsg *open_end(struct ends *e, bool is_a)
+static struct icbmsg *open_with(struct icbmsg_config *cfg)
 {
-	struct icbmsg_config *cfg = make_config(e, is_a);
 	struct icbmsg *link = NULL;
 
 	if (icbmsg_open(&link, cfg) < 0)
@@ -104,12 +103,43 @@ static struct icbmsg *open_end(struct ends *e, bool is_a)
 
 struct icbmsg *ends_open_a(struct ends *e)
 {
-	return e->a = open_end(e, true);
+	return e->a = open_with(make_config(e, true));
 }
 
 struct icbmsg *ends_open_b(struct ends *e)
 {
-	return e->b = open_end(e, false);
+	return e->b = open_with(make_config(e, false));
+}
+
+struct icbmsg *ends_open_one(struct ends *e, bool is_a, const char *rescue_interval)
+{
+	struct icbmsg_config *cfg = make_config(e, is_a);
+
+	set(cfg, "rescue-interval", "%s", rescue_interval);
+	return *(is_a ? &e->a : &e->b) = open_with(cfg);
+}
+
+static void layout_one(struct layout_region *out, bool is_a)
+{
+	const struct ends_param *p = ends_param;
+	struct layout_geometry g = {
+		.base = is_a ? p->b_size : 0,
+		.size = is_a ? p->a_size : p->b_size,
+		.blocks = is_a ? p->a_blocks : p->b_blocks,
+		.peer_blocks = is_a ? p->b_blocks : p->a_blocks,
+		.alignment = p->alignment,
+		.word_size = p->word_size,
+	};
+	char error[LAYOUT_ERROR_SIZE];
+
+	if (layout_classic(out, &g, error) < 0)
+		fail_msg("%s", error);
+}
+
+void ends_layout(bool is_a, struct layout_region *tx, struct layout_region *rx)
+{
+	layout_one(tx, is_a);
+	layout_one(rx, !is_a);
 }
 
 void ends_open(struct ends *e)
@@ -250,21 +280,27 @@ void fill_pattern(uint8_t *data, size_t size, unsigned int seed)
 	}
 }
 
-int ends_run_all(const struct CMUnitTest *tests, size_t count)
+int ends_run_params(const struct ends_param *params, const char *more,
+		    const struct CMUnitTest *tests, size_t count)
 {
 	char name[160];
 	int failed = 0;
 
-	for (ends_param = ends_params; ends_param->wire; ends_param++) {
+	for (ends_param = params; ends_param->wire; ends_param++) {
 		const struct ends_param *p = ends_param;
 
-		snprintf(name, sizeof(name), "%s, word %u, alignment %u, %u/%u blocks, %s, %s",
+		snprintf(name, sizeof(name), "%s, word %u, alignment %u, %u/%u blocks, %s, %s%s",
 			 p->wire, p->word_size, p->alignment, p->a_blocks, p->b_blocks,
 			 p->doorbell ? p->doorbell : "eventfd",
-			 p->memory_type ? p->memory_type : "normal");
+			 p->memory_type ? p->memory_type : "normal", more);
 		failed += _cmocka_run_group_tests(name, tests, count, NULL, NULL);
 	}
 	return failed;
+}
+
+int ends_run_all(const struct CMUnitTest *tests, size_t count)
+{
+	return ends_run_params(ends_params, "", tests, count);
 }
 
 unsigned int count_fds(void)

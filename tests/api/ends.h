@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "icbmsg.h"
+#include "wire/layout.h"
 
 #define MS INT64_C(1000000)
 #define SECOND (1000 * MS)
@@ -46,6 +47,11 @@ void ends_prepare(struct ends *e, uint8_t fill);
 struct icbmsg *ends_open_a(struct ends *e);
 struct icbmsg *ends_open_b(struct ends *e);
 struct icbmsg_config *ends_config_a(const struct ends *e);
+
+/* Open one end only, with a rescue interval of its own; something else plays the other. */
+struct icbmsg *ends_open_one(struct ends *e, bool is_a, const char *rescue_interval);
+/* The layout that an end has, for the something else. */
+void ends_layout(bool is_a, struct layout_region *tx, struct layout_region *rx);
 
 /* ends_prepare() and both ends. */
 void ends_open(struct ends *e);
@@ -87,6 +93,9 @@ void fill_pattern(uint8_t *data, size_t size, unsigned int seed);
 /* Run a group of cmocka tests once for each of ends_params; the sum of failures. */
 struct CMUnitTest;
 int ends_run_all(const struct CMUnitTest *tests, size_t count);
+/* The same for parameters of the caller's own, which end like ends_params; @more is printed with them. */
+int ends_run_params(const struct ends_param *params, const char *more,
+		    const struct CMUnitTest *tests, size_t count);
 #define ENDS_RUN_ALL(tests) ends_run_all(tests, sizeof(tests) / sizeof((tests)[0]))
 
 /* Open descriptors of this process. */
