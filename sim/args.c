@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +36,24 @@ void sim_usage(const char *format, ...)
 	va_start(ap, format);
 	vsay(format, ap);
 	va_end(ap);
+	sim_usage_said();
+}
+
+void sim_usage_said(void)
+{
 	fputs("Try '" SIM_NAME " --help'.\n", stderr);
 	exit(SIM_USAGE);
+}
+
+void sim_die_of(int number)
+{
+	sigset_t set;
+
+	signal(number, SIG_DFL);
+	raise(number);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 /* A number and what follows it. -EINVAL if it is none. */

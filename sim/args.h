@@ -19,6 +19,12 @@ void sim_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* sim_say(), point to --help, exit with SIM_USAGE. */
 _Noreturn void sim_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Point to --help and exit: getopt_long(3) has said what is wrong. */
+_Noreturn void sim_usage_said(void);
+
+/* Die of the signal @number, so that a shell knows; only returns if that cannot be. */
+void sim_die_of(int number);
+
 /* Values of the option @option; what is wrong is a usage error. Sizes take k, M and G. */
 uint64_t arg_number(const char *option, const char *text, uint64_t min, uint64_t max);
 uint64_t arg_size(const char *option, const char *text, uint64_t min, uint64_t max);

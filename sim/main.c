@@ -9,16 +9,27 @@
 #include <icbmsg.h>
 
 #include "args.h"
+#include "echo.h"
 #include "transfer.h"
 
-static const char help[] = "Usage: " SIM_NAME " COMMAND [OPTION]...\n"
-			   "Simulated cores that talk ICBMSG over shared memory.\n"
-			   "\n"
-			   "  transfer   two cores send each other files, which are verified\n"
-			   "\n"
-			   "  -h, --help     this text; '" SIM_NAME
-			   " COMMAND --help' tells about a command\n"
-			   "  -V, --version  the version\n";
+static const char help[] =
+	"Usage: " SIM_NAME " COMMAND [OPTION]...\n"
+	"Simulated cores that talk ICBMSG over shared memory.\n"
+	"\n"
+	"  transfer   two cores send each other files, which are verified\n"
+	"  echo       a core for other tools to talk to; it sends back what it gets\n"
+	"\n"
+	"  -h, --help     this text; '" SIM_NAME " COMMAND --help' tells about a command\n"
+	"  -V, --version  the version\n";
+
+/* getopt_long(3) names argv[0] in what it says. */
+static int run(int (*command)(int argc, char **argv), int argc, char **argv)
+{
+	static char name[] = SIM_NAME;
+
+	argv[1] = name;
+	return command(argc - 1, argv + 1);
+}
 
 int main(int argc, char **argv)
 {
@@ -26,7 +37,9 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	if (strcmp(command, "transfer") == 0)
-		return transfer_main(argc - 1, argv + 1);
+		return run(transfer_main, argc, argv);
+	if (strcmp(command, "echo") == 0)
+		return run(echo_main, argc, argv);
 	if (strcmp(command, "-h") == 0 || strcmp(command, "--help") == 0) {
 		fputs(help, stdout);
 		return SIM_OK;

@@ -5,7 +5,6 @@
 #include "transfer.h"
 
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,7 +120,7 @@ static void take_option(struct transfer_options *o, int c)
 		o->banner = true;
 		break;
 	default: /* getopt has said what is wrong */
-		sim_usage("transfer: wrong options");
+		sim_usage_said();
 	}
 }
 
@@ -153,18 +152,6 @@ static void parse(struct transfer_options *o, int argc, char **argv)
 	if (optind < argc)
 		sim_usage("transfer: \"%s\" is one argument too many", argv[optind]);
 	check_options(o);
-}
-
-/* Of what was meant for us, so that a shell knows. */
-static void die_of(int number)
-{
-	sigset_t set;
-
-	signal(number, SIG_DFL);
-	raise(number);
-	sigemptyset(&set);
-	sigaddset(&set, number);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 int transfer_main(int argc, char **argv)
@@ -200,6 +187,6 @@ int transfer_main(int argc, char **argv)
 	if (fflush(stdout) != 0 && status == SIM_OK)
 		status = SIM_ERROR;
 	if (status > SIM_SIGNAL)
-		die_of(status - SIM_SIGNAL);
+		sim_die_of(status - SIM_SIGNAL);
 	return status;
 }

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The firmware core behind `icbmsg-sim echo`. What comes is held and queued until there are blocks to
+ * send it back from, so the queue never has more entries than the other side has blocks.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "echo.h"
+#include "firmware.h"
+#include "payload.h"
+
+/* Messages a source sends before it looks at what came. */
+#define SOURCE_TURN 16u
+
+struct queued {
+	const void *data; /* held */
+	uint32_t size;
+	const char *name;
+};
+
+struct echo_core {
+	const struct echo_link *link;
+	struct firmware fw;
+	struct queued queue[LAYOUT_BLOCKS_MAX];
+	unsigned int head, count;
+	uint32_t sequence; /* of a source */
+	unsigned int next; /* endpoint a source sends on next */
+	bool told_too_long;
+	pid_t command;
+	int status; /* -1: going on */
+};
+
+static void ring(void *user)
+{
+	struct echo_core *c = user;
+
+	if (c->link->bell_tx >= 0)
+		eventfd_write(c->link->bell_tx, 1);
+}
+
+static bool on_received(struct firmware *fw, struct firmware_endpoint *ept, const void *data,
+			uint32_t size, void *user)
+{
+	struct echo_core *c = user;
+
+	if (c->link->options->mode != ECHO_ECHO)
+		return false;
+	if (size > fw->config.tx.max_payload) {
+		if (!c->told_too_long)
+			sim_say("%s: %" PRIu32 " bytes do not fit into this core's region of "
+				"messages up to %" PRIu32 "; such are not echoed",
+				ept->name, size, fw->config.tx.max_payload);
+		c->told_too_long = true;
+		return false;
+	}
+	if (c->count == LAYOUT_BLOCKS_MAX) /* a peer that sends blocks it has not got back */
+		return false;
+	c->queue[(c->head + c->count++) % LAYOUT_BLOCKS_MAX] =
+		(struct queued){ .data = data, .size = size, .name = ept->name };
+	return true;
+}
+
+/* An empty message needs a block, too; Zephyr's copying send would take them all and leak them. */
+static int send_back(struct firmware *fw, const struct queued *q)
+{
+	uint32_t got;
+	void *data;
+	int ret;
+
+	if (q->size > 0)
+		return firmware_send(fw, q->name, q->data, q->size);
+	ret = firmware_alloc(fw, 1, &data, &got);
+	if (ret < 0)
+		return ret;
+	ret = firmware_send_nocopy(fw, q->name, data, 0);
+	if (ret < 0)
+		firmware_drop(fw, data);
+	return ret;
+}
+
+static bool echo_some(struct echo_core *c)
+{
+	bool moved = false;
+
+	while (c->count > 0) {
+		const struct queued *q = &c->queue[c->head];
+
+		if (send_back(&c->fw, q) == -ENOMEM)
+			break;
+		firmware_release(&c->fw, q->data);
+		c->head = (c->head + 1) % LAYOUT_BLOCKS_MAX;
+		c->count--;
+		moved = true;
+	}
+	return moved;
+}
+
+/* Send to every bound endpoint in turn. */
+static bool source_some(struct echo_core *c)
+{
+	const struct echo_options *o = c->link->options;
+	unsigned int k;
+	bool moved = false;
+
+	for (k = 0; k < SOURCE_TURN; k++) {
+		const char *name = o->endpoint[c->next++ % o->endpoints];
+		const struct firmware_endpoint *ept = firmware_find(&c->fw, name);
+		uint32_t got;
+		void *data;
+
+		if (!ept || ept->state != FIRMWARE_EPT_READY)
+			continue;
+		if (firmware_alloc(&c->fw, o->size, &data, &got) < 0)
+			break;
+		payload_fill(data, o->size, c->sequence++, PAYLOAD_SEED_DEFAULT);
+		firmware_send_nocopy(&c->fw, name, data, o->size);
+		moved = true;
+	}
+	return moved;
+}
+
+static void work(struct echo_core *c)
+{
+	bool moved = true;
+
+	while (moved) {
+		moved = firmware_pump(&c->fw) > 0;
+		moved |= c->link->options->mode == ECHO_SOURCE ? source_some(c) : echo_some(c);
+		/* A source always has something to send: it must not keep signals waiting. */
+		if (c->link->options->mode == ECHO_SOURCE)
+			break;
+	}
+}
+
+static void command_ended(struct echo_core *c)
+{
+	int how;
+
+	if (c->command <= 0 || waitpid(c->command, &how, WNOHANG) <= 0)
+		return;
+	c->command = -1;
+	c->status = WIFSIGNALED(how) ? SIM_SIGNAL + WTERMSIG(how) : WEXITSTATUS(how);
+}
+
+/* With a command the signals that ask for an end are for it; its end is ours. */
+static void read_signals(struct echo_core *c, int fd)
+{
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			command_ended(c);
+		else if (c->command <= 0)
+			c->status = SIM_SIGNAL + (int)info.ssi_signo;
+		else if (info.ssi_signo != SIGINT) /* a terminal sends that to both */
+			kill(c->command, (int)info.ssi_signo);
+	}
+}
+
+static int start(struct echo_core *c)
+{
+	const struct echo_options *o = c->link->options;
+	struct firmware_config config = {
+		.map = c->link->map,
+		.num_ep = FIRMWARE_ENDPOINTS_MAX,
+		.ring = ring,
+		.received = on_received,
+		.user = c,
+	};
+	char error[LAYOUT_ERROR_SIZE];
+	unsigned int i;
+	int ret = geometry_layout(&o->geometry, SIDE_B, &config.tx, &config.rx, error);
+
+	if (ret < 0) {
+		sim_say("echo: %s", error);
+		return ret;
+	}
+	ret = firmware_init(&c->fw, &config);
+	for (i = 0; ret == 0 && i < o->endpoints; i++)
+		ret = firmware_register(&c->fw, o->endpoint[i]);
+	if (ret == 0)
+		ret = firmware_open(&c->fw);
+	if (ret < 0)
+		sim_say("echo: starting the firmware: %s", strerror(-ret));
+	return ret;
+}
+
+int echo_core_run(const struct echo_link *l, int signal_fd)
+{
+	struct echo_core c = { .link = l, .command = -1, .status = -1 };
+	struct pollfd fds[] = {
+		{ .fd = l->bell_rx, .events = POLLIN },
+		{ .fd = signal_fd, .events = POLLIN },
+	};
+	uint64_t count;
+
+	if (start(&c) < 0)
+		return SIM_ERROR;
+	echo_link_banner(l);
+	if (l->options->command) {
+		c.command = echo_command_start(l);
+		if (c.command < 0)
+			return SIM_ERROR;
+	}
+	while (c.status < 0) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return SIM_ERROR;
+		if (fds[1].revents)
+			read_signals(&c, signal_fd);
+		if (fds[0].revents && read(l->bell_rx, &count, sizeof(count)) > 0)
+			work(&c);
+	}
+	return c.status;
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Memory and doorbells between the echoing core and a tool. Unrelated programs meet in POSIX shared
+ * memory and poll; eventfds have to be inherited, from whoever started both or by a command that is
+ * started here.
+ */
+#include "echo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "util/cleanup.h"
+
+#define NS_PER_S INT64_C(1000000000)
+
+static int fail(const char *what)
+{
+	sim_say("%s: %s", what, strerror(errno));
+	return SIM_ERROR;
+}
+
+static int open_shm(struct echo_link *l, const char *name)
+{
+	l->memory_fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (l->memory_fd >= 0) {
+		l->created = true;
+		return SIM_OK;
+	}
+	if (errno == EEXIST)
+		l->memory_fd = shm_open(name, O_RDWR, 0);
+	if (l->memory_fd < 0) {
+		sim_say("--shm %s: %s", name, strerror(errno));
+		return SIM_ERROR;
+	}
+	sim_say("--shm %s is there already: what lies in it is read as a restarted core reads it",
+		name);
+	return SIM_OK;
+}
+
+/* Empty memory grows; what is too small belongs to something else. */
+static int size_memory(int fd, uint64_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return fail("shared memory");
+	if (st.st_size == 0 && ftruncate(fd, (off_t)size) < 0)
+		return fail("shared memory");
+	if (st.st_size != 0 && (uint64_t)st.st_size < size) {
+		sim_say("the shared memory has %lld bytes but the regions need %llu; correct the "
+			"regions, or remove it if it is left over",
+			(long long)st.st_size, (unsigned long long)size);
+		return SIM_ERROR;
+	}
+	return SIM_OK;
+}
+
+static int open_memory(struct echo_link *l)
+{
+	const struct echo_options *o = l->options;
+	uint64_t size = geometry_memory_size(&o->geometry);
+	int status = SIM_OK;
+
+	if (o->memory_fd >= 0)
+		l->memory_fd = fcntl(o->memory_fd, F_DUPFD_CLOEXEC, 0);
+	else if (o->shm)
+		status = open_shm(l, o->shm);
+	else
+		l->memory_fd = memfd_create("icbmsg-sim", MFD_CLOEXEC);
+	if (status != SIM_OK)
+		return status;
+	if (l->memory_fd < 0)
+		return fail("shared memory");
+	status = size_memory(l->memory_fd, size);
+	if (status != SIM_OK)
+		return status;
+	l->map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, l->memory_fd, 0);
+	if (l->map == MAP_FAILED) {
+		l->map = NULL;
+		return fail("mapping the shared memory");
+	}
+	return SIM_OK;
+}
+
+static int open_timer(struct echo_link *l, int64_t ns)
+{
+	struct timespec interval = { .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+	struct itimerspec when = { .it_interval = interval, .it_value = interval };
+
+	l->bell_rx = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (l->bell_rx < 0 || timerfd_settime(l->bell_rx, 0, &when, NULL) < 0)
+		return fail("a timer");
+	return SIM_OK;
+}
+
+static int open_bells(struct echo_link *l)
+{
+	const struct echo_options *o = l->options;
+
+	if (o->poll_ns > 0)
+		return open_timer(l, o->poll_ns);
+	if (o->bell_rx >= 0) {
+		l->bell_rx = fcntl(o->bell_rx, F_DUPFD_CLOEXEC, 0);
+		l->bell_tx = fcntl(o->bell_tx, F_DUPFD_CLOEXEC, 0);
+	} else {
+		l->bell_rx = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		l->bell_tx = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	}
+	return l->bell_rx < 0 || l->bell_tx < 0 ? fail("doorbells") : SIM_OK;
+}
+
+void echo_link_print(const struct echo_link *l, FILE *out)
+{
+	const struct echo_options *o = l->options;
+	struct geometry_setting settings[GEOMETRY_SETTINGS];
+	size_t i;
+
+	fprintf(out,
+		"# The other end of an " SIM_NAME " echo, for icbmsg-cat --direct and others.\n");
+	fprintf(out, "[instance %s]\n", o->instance);
+	if (o->shm)
+		fprintf(out, "memory = shm:%s\n", o->shm);
+	else
+		fprintf(out, "memory = fd:%d\n", o->memory_fd >= 0 ? o->memory_fd : l->memory_fd);
+	if (o->poll)
+		fprintf(out, "doorbell = poll:%s\n", o->poll);
+	else if (o->bell_rx >= 0)
+		fprintf(out, "doorbell = eventfd:%d,%d\n", o->bell_tx, o->bell_rx);
+	else
+		fprintf(out, "doorbell = eventfd:%d,%d\n", l->bell_tx, l->bell_rx);
+	geometry_settings(&o->geometry, SIDE_A, settings);
+	for (i = 0; i < GEOMETRY_SETTINGS; i++)
+		fprintf(out, "%s = %s\n", settings[i].key, settings[i].value);
+}
+
+void echo_link_banner(const struct echo_link *l)
+{
+	const struct echo_options *o = l->options;
+	FILE *f = o->command ? stderr : stdout;
+	unsigned int i;
+
+	if (!o->banner)
+		return;
+	fprintf(f, SIM_NAME ": ready:");
+	for (i = 0; i < o->endpoints; i++)
+		fprintf(f, " %s", o->endpoint[i]);
+	if (o->shm)
+		fprintf(f, " at shm:%s", o->shm);
+	if (o->poll)
+		fprintf(f, ", polling every %s", o->poll);
+	fputc('\n', f);
+	fflush(f);
+}
+
+/* In a memfd, read through /proc/self/fd: nothing is left over, however the programs end. */
+static int make_config(struct echo_link *l)
+{
+	FILE *f;
+	int fd;
+
+	l->config_fd = memfd_create("icbmsg.conf", MFD_CLOEXEC);
+	fd = l->config_fd < 0 ? -1 : fcntl(l->config_fd, F_DUPFD_CLOEXEC, 0);
+	f = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!f) {
+		close_fd(&fd);
+		return fail("the configuration");
+	}
+	echo_link_print(l, f);
+	return fclose(f) == 0 ? SIM_OK : fail("the configuration");
+}
+
+int echo_link_open(struct echo_link *l, const struct echo_options *o)
+{
+	int status;
+
+	*l = (struct echo_link){
+		.options = o, .memory_fd = -1, .bell_rx = -1, .bell_tx = -1, .config_fd = -1
+	};
+	status = open_memory(l);
+	if (status == SIM_OK)
+		status = open_bells(l);
+	if (status == SIM_OK && o->command)
+		status = make_config(l);
+	return status;
+}
+
+void echo_link_close(struct echo_link *l)
+{
+	if (l->map)
+		munmap(l->map, geometry_memory_size(&l->options->geometry));
+	if (l->created)
+		shm_unlink(l->options->shm);
+	close_fd(&l->memory_fd);
+	close_fd(&l->bell_rx);
+	close_fd(&l->bell_tx);
+	close_fd(&l->config_fd);
+}
