@@ -60,6 +60,7 @@ static _Noreturn void be_command(const struct echo_link *l)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	execvp(command[0], command);
 	sim_say("%s: %s", command[0], strerror(errno));
 	_exit(NOT_FOUND);

@@ -36,6 +36,7 @@ int main(int argc, char **argv)
 	const char *command = argc > 1 ? argv[1] : "";
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* what is written says EFBIG */
 	if (strcmp(command, "transfer") == 0)
 		return run(transfer_main, argc, argv);
 	if (strcmp(command, "echo") == 0)

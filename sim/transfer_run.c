@@ -129,7 +129,6 @@ static _Noreturn void be_core(struct watch *w, enum side side, int stop_fd, cons
 
 	/* The parent decides what ^C means, and nobody survives it. */
 	signal(SIGINT, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		exit(SIM_ERROR);

@@ -1,0 +1,262 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# icbmsg-sim from outside: transfers in every geometry, cores that die, and what it says when
+# something is wrong.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	export A=$BATS_FILE_TMPDIR/a B=$BATS_FILE_TMPDIR/b
+	# Not multiples of anything, and different.
+	head -c 1000003 /dev/urandom >"$A"
+	head -c 1100009 /dev/urandom >"$B"
+}
+
+setup() {
+	sim=$ICBMSG_BIN_DIR/icbmsg-sim
+	out=$BATS_TEST_TMPDIR/out
+	cd "$BATS_TEST_TMPDIR" || exit 1
+}
+
+# transfer OPTION...: both files, compared here and not by the program alone.
+transfer() {
+	echo "transfer $*"
+	"$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --quiet "$@"
+	cmp "$A" "$out/a-to-b-a"
+	cmp "$B" "$out/b-to-a-b"
+	[ "$(ls "$out")" = "a-to-b-a
+b-to-a-b" ]
+	rm -r "$out"
+}
+
+# count KEY FILE: the sum of a number in a result object.
+count() {
+	sed -n 's/^ *"'"$1"'": *\([0-9]*\),\{0,1\}$/\1/p' "$2" | awk '{ n += $1 } END { print n + 0 }'
+}
+
+@test "files cross with both word sizes, all alignments, in both roles" {
+	for word in 4 8; do
+		for alignment in 4 32 64 128; do
+			for initiator in A B; do
+				transfer --word-size $word --dcache-alignment $alignment \
+					--initiator $initiator
+			done
+		done
+	done
+}
+
+@test "files cross although a fifth of all doorbells gets lost" {
+	for word in 4 8; do
+		for alignment in 4 128; do
+			for initiator in A B; do
+				transfer --word-size $word --dcache-alignment $alignment \
+					--initiator $initiator --drop-doorbells 20 --json >result
+				[ "$(count doorbells_dropped result)" -gt 0 ]
+			done
+		done
+	done
+}
+
+@test "files cross while nearly all doorbells get lost" {
+	A=$BATS_TEST_TMPDIR/a B=$BATS_TEST_TMPDIR/b
+	head -c 50000 /dev/urandom >"$A"
+	head -c 60000 /dev/urandom >"$B"
+	transfer --drop-doorbells 99 --json >result
+	[ "$(count rescues result)" -gt 0 ]
+	transfer --drop-doorbells 99 --initiator B --seed 2
+	transfer --drop-doorbells 99 --both-lib --seed 3
+}
+
+@test "libicbmsg talks to itself" {
+	for initiator in A B; do
+		transfer --both-lib --initiator $initiator
+		transfer --both-lib --initiator $initiator --word-size 8 --dcache-alignment 64 \
+			--drop-doorbells 20
+		transfer --both-lib --initiator $initiator --tx-blocks 1 --rx-blocks 1 \
+			--endpoints 20
+	done
+}
+
+@test "few blocks, many blocks, regions that differ" {
+	for initiator in A B; do
+		transfer --initiator $initiator --tx-blocks 1 --rx-blocks 1
+		transfer --initiator $initiator --tx-blocks 2 --rx-blocks 2 --region-size 16k
+		transfer --initiator $initiator --tx-blocks 256 --rx-blocks 256
+		transfer --initiator $initiator --tx-blocks 256 --rx-blocks 1 \
+			--region-size 1M,20001
+		transfer --initiator $initiator --tx-blocks 3 --rx-blocks 70 \
+			--region-size 9999,1M --dcache-alignment 128 --word-size 8
+	done
+}
+
+@test "one endpoint, and as many as there can be" {
+	for initiator in A B; do
+		transfer --initiator $initiator --endpoints 1
+		transfer --initiator $initiator --endpoints 254
+		transfer --initiator $initiator --endpoints 254 --tx-blocks 4 --rx-blocks 4
+	done
+}
+
+@test "messages have all sizes and go all ways" {
+	transfer --json --endpoints 3 >result
+	for key in copied zero_copy dropped_buffers held no_room; do
+		[ "$(count $key result)" -gt 0 ]
+	done
+	"$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" >summary
+	grep -q 'the largest 65[0-9]* bytes' summary
+}
+
+@test "larger files cross" {
+	A=$BATS_TEST_TMPDIR/a B=$BATS_TEST_TMPDIR/b
+	head -c 20000001 /dev/urandom >"$A"
+	head -c 15000000 /dev/urandom >"$B"
+	transfer
+	transfer --drop-doorbells 20 --word-size 8 --dcache-alignment 64
+}
+
+@test "empty files and single bytes cross" {
+	A=$BATS_TEST_TMPDIR/a B=$BATS_TEST_TMPDIR/b
+	: >"$A"
+	: >"$B"
+	transfer
+	printf x >"$B"
+	transfer
+	transfer --both-lib --endpoints 1
+	printf y >"$A"
+	transfer --drop-doorbells 50
+}
+
+@test "the result tells both digests, as sha256sum does" {
+	"$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" >summary
+	for file in "$A" "$B"; do
+		[ "$(grep -c "$(sha256sum <"$file" | cut -d' ' -f1)" summary)" -eq 2 ]
+	done
+	"$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --json >result
+	grep -q '"ok": *true' result
+	[ "$(grep -c '"identical": *true' result)" -eq 2 ]
+	[ "$(grep -c "$(sha256sum <"$A" | cut -d' ' -f1)" result)" -eq 2 ]
+}
+
+@test "progress only where it is wanted" {
+	"$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" 2>errors >summary
+	[ ! -s errors ]
+	"$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --progress 2>errors >summary
+	grep -q 'A->B .* MB/s .*B->A .* MB/s' errors
+	"$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --quiet --progress >all 2>&1
+	[ ! -s all ]
+}
+
+# start_endless: a transfer that does not end by itself; `parent`, `core_a` and `core_b` are set.
+start_endless() {
+	local line
+	truncate -s 100G huge
+	mkfifo fifo
+	"$sim" transfer --a-to-b huge --b-to-a huge --out "$out" --banner 2>fifo 3>&- &
+	parent=$!
+	exec 4<fifo
+	IFS= read -r line <&4
+	core_a=$(echo "$line" | sed 's/.*core A is process \([0-9]*\).*/\1/')
+	core_b=$(echo "$line" | sed 's/.*core B is process \([0-9]*\).*/\1/')
+}
+
+# ended STATUS: how the transfer ended; errors are in the file `errors`. Nothing is left over.
+ended() {
+	local status=0
+	wait "$parent" || status=$?
+	cat <&4 >errors
+	exec 4<&-
+	cat errors
+	[ "$status" -eq "$1" ]
+	[ -z "$(ls "$out")" ]
+	! kill -0 "$core_a" 2>/dev/null
+	! kill -0 "$core_b" 2>/dev/null
+}
+
+@test "a core that is killed ends the transfer" {
+	start_endless
+	kill -9 "$core_a"
+	ended 1
+	grep -q 'core A (libicbmsg) was killed by signal 9' errors
+	rm fifo
+	start_endless
+	kill -9 "$core_b"
+	ended 1
+	grep -q 'core B (firmware) was killed by signal 9' errors
+}
+
+@test "signals end the cores, too" {
+	start_endless
+	kill -TERM "$parent"
+	ended 143
+	[ ! -s errors ]
+	rm fifo
+	start_endless
+	kill -HUP "$parent"
+	ended 129
+}
+
+@test "cores do not outlive their parent" {
+	start_endless
+	kill -9 "$parent"
+	# The pipe ends when its last writer does.
+	cat <&4 >errors
+	exec 4<&-
+	wait "$parent" || [ $? -eq 137 ]
+}
+
+@test "a disk that is full is told" {
+	# Stands in for it: no file may grow beyond so many blocks.
+	(ulimit -f 500 && ! "$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" 2>errors)
+	grep -q 'core [AB] .*writing the received file at offset [0-9]*: File too large' errors
+	[ -z "$(ls "$out")" ]
+}
+
+# fails STATUS TEXT OPTION...
+fails() {
+	local expected=$1 text=$2
+	shift 2
+	run "$sim" "$@"
+	echo "$output"
+	[ "$status" -eq "$expected" ]
+	[[ $output == *"$text"* ]]
+}
+
+@test "files that cannot be read or written are named" {
+	fails 1 'cannot read nowhere: No such file' \
+		transfer --a-to-b nowhere --b-to-a "$B" --out "$out"
+	fails 1 '. is not a regular file' transfer --a-to-b "$A" --b-to-a . --out "$out"
+	: >file
+	fails 1 'cannot write file/a-to-b-a.part' transfer --a-to-b "$A" --b-to-a "$B" --out file
+	fails 1 'cannot make the folder no/where' \
+		transfer --a-to-b "$A" --b-to-a "$B" --out no/where
+}
+
+@test "wrong options are named" {
+	local t=(transfer --a-to-b "$A" --b-to-a "$B" --out "$out")
+	fails 2 'a command is missing'
+	fails 2 'no command "send"' send
+	fails 2 "unrecognized option '--what'" "${t[@]}" --what
+	fails 2 '--a-to-b, --b-to-a and --out are required' transfer --out "$out"
+	fails 2 'one argument too many' "${t[@]}" more
+	fails 2 '--word-size: 5 is neither 4 nor 8' "${t[@]}" --word-size 5
+	fails 2 '--tx-blocks: 257 is not between 1 and 256' "${t[@]}" --tx-blocks 257
+	fails 2 '--endpoints: 0 is not between 1 and 254' "${t[@]}" --endpoints 0
+	fails 2 '48 is not a power of two' "${t[@]}" --dcache-alignment 48
+	fails 2 '--region-size: "64x": sizes end with' "${t[@]}" --region-size 64x
+	fails 2 '--drop-doorbells: "100" is not a percentage' "${t[@]}" --drop-doorbells 100
+	fails 2 '--rescue-interval: "1" is not a duration' "${t[@]}" --rescue-interval 1
+	fails 2 'too small' "${t[@]}" --region-size 256 --tx-blocks 100
+	[ ! -e "$out" ]
+}
+
+@test "help and version" {
+	run -0 "$sim" --help
+	[[ $output == *transfer*echo* ]]
+	run -0 "$sim" transfer --help
+	[[ $output == *--drop-doorbells* ]]
+	run -0 "$sim" echo --help
+	[[ $output == *--print-config* ]]
+	run -0 "$sim" --version
+	[[ $output == "icbmsg-sim "[0-9]* ]]
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# icbmsg-sim echo, with icbmsg-cat on the other side.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	sim=$ICBMSG_BIN_DIR/icbmsg-sim
+	cat=$ICBMSG_BIN_DIR/icbmsg-cat
+	shm=icbmsg-test-$$-$BATS_TEST_NUMBER
+	cd "$BATS_TEST_TMPDIR" || exit 1
+}
+
+teardown() {
+	rm -f "/dev/shm/$shm"
+}
+
+# echoes ENDPOINT OPTION...: lines come back as they were sent.
+echoes() {
+	local name=$1
+	shift
+	seq 1 200 >sent
+	"$sim" echo "$@" -- "$cat" --direct @CONFIG@ --input line --count 200 "$name" <sent >got
+	cmp sent got
+}
+
+@test "a command talks to it through inherited doorbells" {
+	echoes ep0
+	echoes ep0 --initiator B
+	echoes two --endpoint one --endpoint two
+	echoes two --endpoint one --endpoint two --initiator B --word-size 8 --dcache-alignment 64
+	echoes ep0 --tx-blocks 1 --rx-blocks 1
+	echoes ep0 --poll 1ms
+}
+
+@test "the command finds its configuration in the environment, too" {
+	# shellcheck disable=SC2016 # for the inner shell
+	"$sim" echo --instance other -- sh -c \
+		'"$1" -d "$ICBMSG_CONFIG:other" -m hello -n 1 ep0' sh "$cat" >got
+	[ "$(cat got)" = hello ]
+}
+
+@test "empty messages and the largest come back" {
+	head -c 4000 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >sent
+	{
+		echo
+		cat sent
+		echo
+		echo
+		echo 00
+	} >messages
+	"$sim" echo --region-size 8k --tx-blocks 4 --rx-blocks 8 -- "$cat" -d @CONFIG@ -i hex \
+		-f hex -n 4 ep0 <messages >got
+	cmp messages got
+}
+
+@test "what does not fit on the way back is told and dropped" {
+	head -c 6000 /dev/zero >big
+	"$sim" echo --region-size 8k,2k -- "$cat" -d @CONFIG@ --file big --size 6000 -U ep0 \
+		2>errors
+	grep -q '6000 bytes do not fit' errors
+}
+
+@test "the command's exit status is passed on" {
+	run -7 "$sim" echo -- sh -c 'exit 7'
+	run -143 "$sim" echo -- sh -c 'kill $$'
+	run -127 "$sim" echo -- ./no-such-program
+	[[ $output == *'./no-such-program: No such file'* ]]
+}
+
+@test "a sink takes, a source sends" {
+	seq 1 500 >sent
+	"$sim" echo --mode sink -- "$cat" -d @CONFIG@ -i line -U ep0 <sent
+	"$sim" echo --mode source --size 32 -- "$cat" -d @CONFIG@ -u -f hex -n 100 ep0 >got
+	[ "$(wc -l <got)" -eq 100 ]
+	# Numbered from 0, little-endian.
+	[ "$(cut -c 1-8 got | sed -n '1p;100p' | tr '\n' ' ')" = "00000000 63000000 " ]
+}
+
+@test "unrelated programs meet in shared memory and poll" {
+	mkfifo banner
+	"$sim" echo --shm "$shm" --poll 500us --print-config link.conf --banner >banner 3>&- &
+	local pid=$! line
+	read -r line <banner
+	[[ $line == *"ready: ep0 at shm:$shm, polling every 500us" ]]
+	[ "$("$cat" -d link.conf -m hello -n 1 ep0)" = hello ]
+	kill "$pid"
+	local status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 143 ]
+	[ ! -e "/dev/shm/$shm" ]
+}
+
+@test "memory that is too small is refused" {
+	head -c 100 /dev/zero >"/dev/shm/$shm"
+	run -1 "$sim" echo --shm "$shm"
+	[[ $output == *'has 100 bytes but the regions need 131072'* ]]
+	[ -e "/dev/shm/$shm" ]
+}
+
+@test "options that do not go together are named" {
+	run -2 "$sim" echo
+	[[ $output == *'say --shm NAME, --memory-fd N or -- COMMAND'* ]]
+	run -2 "$sim" echo --shm "$shm" --db-rx-fd 5
+	[[ $output == *'--db-rx-fd and --db-tx-fd belong together'* ]]
+	run -2 "$sim" echo --shm "$shm" --endpoint ''
+	[[ $output == *'does not have 1 to 63 bytes'* ]]
+	run -2 "$sim" echo --shm "$shm" --endpoint a --endpoint b --initiator B --rx-blocks 1
+	[[ $output == *'announcing 2 endpoints'* ]]
+	run -2 "$sim" echo --shm "$shm" --mode copy
+	[[ $output == *'none of echo, sink and source'* ]]
+}
