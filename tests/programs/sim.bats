@@ -4,19 +4,31 @@
 # icbmsg-sim from outside: transfers in every geometry, cores that die, and what it says when
 # something is wrong.
 
+# Each test runs in a subshell of bats, which is as it should be.
+# shellcheck disable=SC2030,SC2031
+
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	export A=$BATS_FILE_TMPDIR/a B=$BATS_FILE_TMPDIR/b
 	# Not multiples of anything, and different.
-	head -c 1000003 /dev/urandom >"$A"
-	head -c 1100009 /dev/urandom >"$B"
+	head -c 1000003 /dev/urandom >"$BATS_FILE_TMPDIR/a"
+	head -c 1100009 /dev/urandom >"$BATS_FILE_TMPDIR/b"
 }
 
 setup() {
 	sim=$ICBMSG_BIN_DIR/icbmsg-sim
 	out=$BATS_TEST_TMPDIR/out
+	A=$BATS_FILE_TMPDIR/a
+	B=$BATS_FILE_TMPDIR/b
 	cd "$BATS_TEST_TMPDIR" || exit 1
+}
+
+# own_files SIZE SIZE: other files for this test.
+own_files() {
+	A=$BATS_TEST_TMPDIR/a
+	B=$BATS_TEST_TMPDIR/b
+	head -c "$1" /dev/urandom >"$A"
+	head -c "$2" /dev/urandom >"$B"
 }
 
 # transfer OPTION...: both files, compared here and not by the program alone.
@@ -59,9 +71,7 @@ count() {
 }
 
 @test "files cross while nearly all doorbells get lost" {
-	A=$BATS_TEST_TMPDIR/a B=$BATS_TEST_TMPDIR/b
-	head -c 50000 /dev/urandom >"$A"
-	head -c 60000 /dev/urandom >"$B"
+	own_files 50000 60000
 	transfer --drop-doorbells 99 --json >result
 	[ "$(count rescues result)" -gt 0 ]
 	transfer --drop-doorbells 99 --initiator B --seed 2
@@ -108,22 +118,18 @@ count() {
 }
 
 @test "larger files cross" {
-	A=$BATS_TEST_TMPDIR/a B=$BATS_TEST_TMPDIR/b
-	head -c 20000001 /dev/urandom >"$A"
-	head -c 15000000 /dev/urandom >"$B"
+	own_files 20000001 15000000
 	transfer
 	transfer --drop-doorbells 20 --word-size 8 --dcache-alignment 64
 }
 
 @test "empty files and single bytes cross" {
-	A=$BATS_TEST_TMPDIR/a B=$BATS_TEST_TMPDIR/b
-	: >"$A"
-	: >"$B"
+	own_files 0 0
 	transfer
-	printf x >"$B"
+	own_files 0 1
 	transfer
 	transfer --both-lib --endpoints 1
-	printf y >"$A"
+	own_files 1 1
 	transfer --drop-doorbells 50
 }
 
@@ -156,8 +162,9 @@ start_endless() {
 	parent=$!
 	exec 4<fifo
 	IFS= read -r line <&4
-	core_a=$(echo "$line" | sed 's/.*core A is process \([0-9]*\).*/\1/')
-	core_b=$(echo "$line" | sed 's/.*core B is process \([0-9]*\).*/\1/')
+	[[ $line =~ "core A is process "([0-9]+)", core B is process "([0-9]+) ]]
+	core_a=${BASH_REMATCH[1]}
+	core_b=${BASH_REMATCH[2]}
 }
 
 # ended STATUS: how the transfer ended; errors are in the file `errors`. Nothing is left over.
@@ -207,8 +214,10 @@ ended() {
 
 @test "a disk that is full is told" {
 	# Stands in for it: no file may grow beyond so many blocks.
-	(ulimit -f 500 && ! "$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" 2>errors)
-	grep -q 'core [AB] .*writing the received file at offset [0-9]*: File too large' errors
+	# shellcheck disable=SC2016 # for the inner shell
+	run -1 bash -c 'ulimit -f 500; exec "$@"' sh \
+		"$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out"
+	[[ $output =~ "writing the received file at offset "[0-9]+": File too large" ]]
 	[ -z "$(ls "$out")" ]
 }
 
