@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void vsay(const char *format, va_list ap) __attribute__((format(printf, 1, 0)));
+
 static void vsay(const char *format, va_list ap)
 {
 	fputs(SIM_NAME ": ", stderr);
