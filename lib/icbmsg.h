@@ -346,7 +346,8 @@ struct icbmsg_rx {
  * Keep the buffer whose received callback runs (or whose event was returned last) beyond its end.
  * While it is held the other side cannot use its blocks. Counted: each hold needs one
  * icbmsg_release_rx().
- * Errors: -ENOENT if @data is not the buffer being delivered; -EOPNOTSUPP on memory that
+ * Errors: -ENOENT if @data is not the buffer being delivered; -ESTALE if the other side restarted
+ * since; -EOPNOTSUPP on memory that
  * needs aligned accesses (copy instead).
  */
 int icbmsg_hold_rx(struct icbmsg *link, const void *data, struct icbmsg_rx *rx);
@@ -397,7 +398,9 @@ int icbmsg_next_event(struct icbmsg *link, struct icbmsg_event *event, int64_t t
 /** State of the link to the other side. */
 enum icbmsg_link_state {
 	ICBMSG_LINK_WAITING = 1, /**< announced; the other side has not been seen, or not read it yet */
-	ICBMSG_LINK_UP,          /**< both sides have read the other's announcement (section 3) */
+	ICBMSG_LINK_UP,   /**< both sides have read the other's announcement (section 3) */
+	ICBMSG_LINK_LOST, /**< the other side restarts all the time or writes nonsense: it is given
+			       up to 1 s before this side announces itself again */
 };
 
 /** Counters since icbmsg_open(); all wrap at 2^64. */

@@ -65,18 +65,68 @@ void instance_leave(struct icbmsg *i)
 	pthread_mutex_unlock(&i->lock);
 }
 
+/* Restarts in a row, with no link in between, that are answered at once; then every 10 ms to 1 s. */
+#define STORM_FREE 8u
+#define STORM_DELAY_MIN INT64_C(10000000)
+#define STORM_DELAY_MAX INT64_C(1000000000)
+
+static int64_t storm_delay(uint32_t storm)
+{
+	int64_t delay = STORM_DELAY_MIN;
+
+	if (storm < STORM_FREE)
+		return 0;
+	for (storm -= STORM_FREE; storm > 0 && delay < STORM_DELAY_MAX; storm--)
+		delay *= 2;
+	return delay < STORM_DELAY_MAX ? delay : STORM_DELAY_MAX;
+}
+
+/* The other side started anew, or broke: announce ourselves again, but not all the time. */
+static void announce_again(struct icbmsg *i)
+{
+	int64_t now = clock_now();
+
+	if (now < i->restart_at)
+		return;
+	i->link.ops->restart(&i->link);
+	i->restart_at = now + storm_delay(i->storm);
+	i->storm++;
+}
+
+static void report_phase(struct icbmsg *i, uint8_t before)
+{
+	uint8_t phase = i->session->phase;
+
+	if (phase == before)
+		return;
+	if (phase == PHASE_UP) {
+		i->storm = 0;
+		i->restart_at = 0;
+		instance_log(i, ICBMSG_LOG_INFO, "the link to the other side is up");
+	} else if (phase == PHASE_LOST) {
+		instance_log(i, ICBMSG_LOG_WARNING,
+			     "the link is lost: the other side restarted or broke the protocol");
+	}
+}
+
 unsigned int instance_pump(struct icbmsg *i)
 {
-	enum session_phase before = i->session->phase;
+	uint8_t before = i->phase;
 	unsigned int changed = i->link.ops->pump(&i->link);
 
 	i->more = changed & PROTO_MORE;
-	if (i->session->phase != before)
-		instance_log(i, ICBMSG_LOG_INFO, "the link to the other side is up");
+	report_phase(i, before);
+	i->phase = i->session->phase;
+	if (i->phase == PHASE_LOST)
+		announce_again(i);
 	if (changed & (PROTO_EVENTS | PROTO_FREED | PROTO_LINK))
 		wait_notify(i);
 	return changed;
 }
+
+_Static_assert((int)PROTO_REASON_RESTART == (int)ICBMSG_UNBOUND_PEER_RESTART &&
+		       (int)PROTO_REASON_ERROR == (int)ICBMSG_UNBOUND_PROTOCOL_ERROR,
+	       "reasons pass through as numbers");
 
 static void init_link(struct icbmsg *i, const struct config_values *v, const struct proto_ops *ops)
 {

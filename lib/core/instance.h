@@ -52,15 +52,22 @@ struct icbmsg {
 	int64_t rescue_interval; /* ns */
 	int64_t rescue_at;       /* when silence has lasted long enough; CLOCK_MONOTONIC ns */
 	uint32_t rescue_progress;
-	bool rescued; /* rung again since the last progress */
+	bool rescued;       /* rung again since the last progress */
+	uint32_t fruitless; /* rescues in a row */
+
+	/* Restarts of the other side, without a link in between: back off. */
+	uint8_t phase; /* the session's at the end of the last pump */
+	uint32_t storm;
+	int64_t restart_at; /* when to announce ourselves again; CLOCK_MONOTONIC ns */
 
 	/* Delivery */
 	bool dispatching;
 	pthread_t dispatcher;
 	struct icbmsg_ept *in_callback; /* whose callback runs */
-	struct session_event current;   /* DATA: the buffer being delivered */
+	struct session_event current;   /* DATA: the buffer being delivered, */
+	uint32_t current_generation;    /* and in which session it came */
 	uint8_t *bounce;                /* device memory: where messages are copied for delivery */
-	uint32_t holds;                 /* sum of all holds */
+	uint32_t holds;                 /* sum of all holds, those of sessions past included */
 	bool closed;                    /* waits for the last hold */
 
 	icbmsg_log_fn log;

@@ -23,7 +23,8 @@ void receive_done(struct icbmsg *i, uint32_t block)
 
 static void finish_current(struct icbmsg *i)
 {
-	if (i->current.kind == EVENT_DATA)
+	/* A buffer of a session past is not ours to give back. */
+	if (i->current.kind == EVENT_DATA && i->current_generation == i->session->generation)
 		receive_done(i, i->current.block);
 	i->current.kind = EVENT_NONE;
 }
@@ -82,6 +83,7 @@ static int next_event(struct icbmsg *i, struct icbmsg_event *event, int64_t time
 		if (i->closing)
 			return -ESHUTDOWN;
 		if (session_pop(i->session, &i->current)) {
+			i->current_generation = i->session->generation;
 			fill_event(i, &i->current, event);
 			wait_ring(i);
 			return 1;
@@ -202,6 +204,8 @@ int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx)
 		return ret;
 	if (l->type != MEM_NORMAL) {
 		ret = -EOPNOTSUPP;
+	} else if (i->current_generation != i->session->generation) {
+		ret = -ESTALE;
 	} else if (i->current.kind != EVENT_DATA || data != payload(i, i->current.block, 0)) {
 		ret = -ENOENT;
 	} else {
@@ -216,13 +220,18 @@ int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx)
 /* One hold less, lock held. */
 static int unhold(struct icbmsg *i, struct icbmsg_rx rx)
 {
+	struct session *s = i->session;
 	uint32_t block = (uint32_t)rx.id;
 
-	if (rx.id >> 32 != i->session->generation)
+	if (rx.id >> 32 != s->generation) {
+		/* Of a session past: it only kept the mapping. */
+		if (i->holds > session_rx_holds(s))
+			i->holds--;
 		return -ESTALE;
-	if (block >= i->link.rx.block_count || i->session->rx[block].holds == 0)
+	}
+	if (block >= i->link.rx.block_count || s->rx[block].holds == 0)
 		return -ENOENT;
-	i->session->rx[block].holds--;
+	s->rx[block].holds--;
 	i->holds--;
 	give_back(i, block);
 	return 0;
@@ -242,7 +251,7 @@ int receive_release(struct icbmsg *i, struct icbmsg_rx rx)
 	}
 	last = i->closed && i->holds == 0;
 	pthread_mutex_unlock(&i->lock);
-	if (last && ret == 0)
+	if (last && ret != -ENOENT)
 		instance_free(i);
 	return ret;
 }

@@ -49,6 +49,18 @@ void instance_get_layout(const struct icbmsg *i, struct icbmsg_layout *out, size
 	layout_to_public(out, size, &i->link.tx, &i->link.rx);
 }
 
+static enum icbmsg_link_state link_state(const struct session *s)
+{
+	switch (s->phase) {
+	case PHASE_UP:
+		return ICBMSG_LINK_UP;
+	case PHASE_LOST:
+		return ICBMSG_LINK_LOST;
+	default:
+		return ICBMSG_LINK_WAITING;
+	}
+}
+
 void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size)
 {
 	const struct proto_counters *c = &i->link.count;
@@ -56,7 +68,7 @@ void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size)
 
 	pthread_mutex_lock(&i->lock);
 	full = i->stats;
-	full.state = i->session->phase == PHASE_UP ? ICBMSG_LINK_UP : ICBMSG_LINK_WAITING;
+	full.state = link_state(i->session);
 	full.tx_blocks_free = blocks_available(&i->session->tx_free);
 	full.rx_held = session_rx_count(i->session);
 	full.tx_messages = c->tx_messages;

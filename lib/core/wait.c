@@ -114,27 +114,39 @@ void wait_ring(struct icbmsg *i)
 	doorbell_ring(&i->doorbell);
 }
 
+/* Rescues after which silence is worth a line to the user. */
+#define RESCUES_TO_TELL 10
+
 /* The other side has something to read and stands still: ring again. */
+static void ring_again(struct icbmsg *i)
+{
+	struct proto_link *l = &i->link;
+
+	i->rescued = true;
+	i->stats.rescues++;
+	if (++i->fruitless == RESCUES_TO_TELL && i->session->phase == PHASE_WAITING)
+		instance_log(i, ICBMSG_LOG_WARNING, "%s", l->ops->diagnose(l));
+	l->ops->rescue(l);
+	l->doorbell_due = true;
+	wait_ring(i);
+}
+
 static void rescue(struct icbmsg *i, int64_t now)
 {
 	const struct proto_link *l = &i->link;
 	uint32_t progress = l->ops->progress(l);
 
-	if (progress != i->rescue_progress || !l->ops->unread(l)) {
-		if (i->rescued)
-			i->stats.doorbells_lost++;
+	if (progress == i->rescue_progress && l->ops->unread(l)) {
+		if (now < i->rescue_at)
+			return;
+		ring_again(i);
+	} else {
+		i->stats.doorbells_lost += i->rescued;
 		i->rescued = false;
+		i->fruitless = 0;
 		i->rescue_progress = progress;
-		i->rescue_at = now + i->rescue_interval;
-		return;
 	}
-	if (now < i->rescue_at)
-		return;
 	i->rescue_at = now + i->rescue_interval;
-	i->rescued = true;
-	i->stats.rescues++;
-	i->link.doorbell_due = true;
-	wait_ring(i);
 }
 
 static void take_tick(struct icbmsg *i)

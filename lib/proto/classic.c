@@ -1,46 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The classic generation (Zephyr 3.6 to 4.4): three-byte control messages over an ICMsg packet ring
- * (protocol.md sections 2 to 6).
- *
- * Order of belief while the link comes up (section 3, R4): the first packet of the other side counts
- * only if it is the magic, and nothing behind it is read before the other side has consumed ours.
+ * (protocol.md sections 2, 4 and 6). Here is the control path; binding is in classic_bind.c, the
+ * link itself in classic_link.c.
  */
-#include "proto/proto.h"
+#include "proto/classic.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 #include "wire/blocks.h"
-#include "wire/control.h"
 
 /* Laps of the ring that one pump reads at most, so that a flood cannot hold the caller. */
 #define PUMP_PASSES 16
 
-static const char bad_packet[] = "the other side sent a malformed control packet (length or type)";
-
-/* ------------------------------------------------------------------------------------------------
- * Sending control messages
+/*
+ * R1: word 0 of our ring stays zero, so that a firmware that restarts and reads too early finds an
+ * empty length there and stops. No packet starts at 0 or in the last word; one that would is avoided
+ * by lengthening the packet before it, with zero bytes over word 0. Receivers use the first three.
  */
+static uint32_t packet_length(const struct ring *r, uint32_t idx)
+{
+	uint32_t next = idx + RING_PACKET_HEADER + 4;
+
+	if (next == r->len)
+		return 8;
+	return next == r->len - 4 ? 12 : CONTROL_SIZE;
+}
 
 /*
- * The ring has room for all that a working peer can cause, so no room, like an index that cannot be,
- * is a broken peer (section 2).
+ * The ring has room for all that a working peer can cause (section 2): no room is a broken peer, not
+ * a state to wait in.
  */
-static int put_control(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block)
+int classic_put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block)
 {
 	struct session *s = l->s;
 	uint32_t before = s->tx_wr;
-	uint8_t packet[CONTROL_SIZE];
+	uint8_t packet[12] = { (uint8_t)type, ept, (uint8_t)block };
 
-	control_encode(packet, (struct control){ .type = (uint8_t)type,
-						 .ept = ept,
-						 .block = (uint8_t)block });
-	if (ring_put(&l->tx_ring, &s->tx_wr, packet, CONTROL_SIZE) < 0) {
+	if (s->phase != PHASE_UP)
+		return -ECONNRESET;
+	if (ring_put(&l->tx_ring, &s->tx_wr, packet, packet_length(&l->tx_ring, before)) < 0) {
 		proto_complain(
 			l, COMPLAINT_RING,
-			"the other side does not read its control messages, or corrupted rd_idx");
+			"the other side does not read its control messages: the ring is full");
 		return -EPROTO;
 	}
 	ring_publish(&l->tx_ring, s->tx_wr);
@@ -54,137 +57,63 @@ static int put_control(struct proto_link *l, enum control_type type, uint8_t ept
 	return 0;
 }
 
-/* Publish the buffer at @first: record the intent, publish, record the completion. */
-static int publish_buffer(struct proto_link *l, enum control_type type, uint8_t address,
-			  uint32_t first)
+int classic_put_buffer(struct proto_link *l, enum control_type type, uint8_t address,
+		       uint32_t first)
 {
 	struct session_tx *t = &l->s->tx[first];
 	int ret;
 
 	l->s->intent_wr = l->s->tx_wr;
 	t->state = TX_SENDING;
-	ret = put_control(l, type, address, first);
+	ret = classic_put(l, type, address, first);
 	t->state = ret < 0 ? TX_OWNED : TX_SENT;
 	return ret;
-}
-
-/* ------------------------------------------------------------------------------------------------
- * Binding
- */
-
-/* Initiator: send an endpoint's name. False if there are no blocks for it now. */
-static bool announce(struct proto_link *l, int slot)
-{
-	struct session_ept *e = &l->s->ept[slot];
-	uint32_t size = (uint32_t)strlen(e->name) + 1;
-	int first = session_tx_take(l->s, (uint32_t)layout_blocks_for(&l->tx, size));
-	uint8_t *block;
-
-	if (first < 0)
-		return false;
-	block = proto_tx_block(l, (uint32_t)first);
-	block_header_store(block, l->tx.header_size, size);
-	shm_copy_to(block + l->tx.header_size, e->name, size, l->type);
-	if (publish_buffer(l, CONTROL_BOUND, e->address, (uint32_t)first) < 0) {
-		session_tx_shrink(l->s, (uint32_t)first, 0);
-		return false;
-	}
-	e->state = EPT_ANNOUNCED;
-	return true;
-}
-
-/* Initiator: send the names that are due, in the order of registration, as far as blocks go. */
-static void announce_all(struct proto_link *l)
-{
-	struct session *s = l->s;
-
-	for (uint32_t i = 0; i < s->ept_count; i++)
-		if (s->ept[i].state == EPT_UNBOUND && s->ept[i].registered && !announce(l, (int)i))
-			return;
-	s->announce_due = false;
-}
-
-/*
- * The name in a BOUND buffer. Bytes behind its NUL do not matter; one that is longer than any name of
- * ours reads as "", which matches nothing. -EBADMSG if it has no end.
- */
-static int read_name(struct proto_link *l, uint32_t first, char name[SESSION_NAME_MAX + 1])
-{
-	const uint8_t *block = proto_rx_block(l, first);
-	uint64_t size = block_header_load(block, l->rx.header_size);
-	size_t n;
-
-	if (!block_payload_valid(&l->rx, first, size))
-		return -EBADMSG;
-	n = size < SESSION_NAME_MAX + 1 ? (size_t)size : SESSION_NAME_MAX + 1;
-	shm_copy_from(name, block + l->rx.header_size, n, l->type);
-	if (memchr(name, '\0', n))
-		return 0;
-	if (size <= SESSION_NAME_MAX)
-		return -EBADMSG;
-	name[0] = '\0';
-	return 0;
-}
-
-/* Follower: match a parked announcement with a local endpoint that waits for it. */
-static bool match(struct proto_link *l, uint8_t address)
-{
-	struct session *s = l->s;
-	uint32_t first = s->parked[address] - 1u;
-	char name[SESSION_NAME_MAX + 1];
-	int slot;
-
-	if (read_name(l, first, name) < 0) {
-		s->parked[address] = 0;
-		l->count.bad_blocks++;
-		proto_complain(
-			l, COMPLAINT_BLOCK,
-			"the other side announced an endpoint in a malformed buffer (block %" PRIu32
-			")",
-			first);
-		put_control(l, CONTROL_RELEASE_DATA, 0, first);
-		return false;
-	}
-	slot = session_find_ept(s, name);
-	if (slot < 0 || s->ept[slot].state != EPT_UNBOUND || !s->ept[slot].registered)
-		return false;
-	s->parked[address] = 0;
-	session_bind(s, slot, address);
-	put_control(l, CONTROL_RELEASE_BOUND, address, first);
-	return true;
-}
-
-static void register_ept(struct proto_link *l, int slot)
-{
-	struct session *s = l->s;
-
-	if (s->ept[slot].state == EPT_BOUND) {
-		session_push(s, EVENT_BOUND, slot, 0);
-		return;
-	}
-	if (s->initiator) {
-		s->announce_due = true;
-		if (s->phase == PHASE_UP)
-			announce_all(l);
-		return;
-	}
-	for (uint32_t a = 0; a < SESSION_EPT_MAX; a++)
-		if (s->parked[a] && match(l, (uint8_t)a))
-			return;
 }
 
 /* ------------------------------------------------------------------------------------------------
  * Receiving
  */
 
+/* A received buffer that cannot be delivered is released all the same (section 4). */
+static unsigned int reject(struct proto_link *l, uint32_t block)
+{
+	classic_put(l, CONTROL_RELEASE_DATA, 0, block);
+	return 0;
+}
+
+/* Deliver a message for the bound endpoint in @slot. */
+static unsigned int deliver(struct proto_link *l, int slot, uint32_t block)
+{
+	struct session *s = l->s;
+	uint64_t size = block_header_load(proto_rx_block(l, block), l->rx.header_size);
+
+	if (!block_payload_valid(&l->rx, block, size)) {
+		l->count.bad_blocks++;
+		proto_complain(l, COMPLAINT_BLOCK,
+			       "the other side sent %" PRIu64 " bytes from block %" PRIu32
+			       ", beyond its region",
+			       size, block);
+		if (s->ept[slot].registered)
+			session_push(s, EVENT_ERROR, slot, 0);
+		return reject(l, block) | PROTO_EVENTS;
+	}
+	if (!s->ept[slot].registered) {
+		l->count.rx_dropped++;
+		return reject(l, block);
+	}
+	s->rx[block] = (struct session_rx){ .size = (uint32_t)size,
+					    .ept = (uint8_t)slot,
+					    .pending = true };
+	session_push(s, EVENT_DATA, slot, (uint8_t)block);
+	return PROTO_EVENTS;
+}
+
 static unsigned int on_data(struct proto_link *l, struct control c)
 {
 	struct session *s = l->s;
 	int slot = session_ept_by_address(s, c.ept);
-	struct session_rx *rx = &s->rx[c.block];
-	uint64_t size;
 
-	if (c.block >= l->rx.block_count || session_rx_ours(rx)) {
+	if (c.block >= l->rx.block_count || session_rx_ours(&s->rx[c.block])) {
 		l->count.bad_blocks++;
 		proto_complain(
 			l, COMPLAINT_BLOCK,
@@ -192,34 +121,15 @@ static unsigned int on_data(struct proto_link *l, struct control c)
 			c.block);
 		return 0;
 	}
-	size = block_header_load(proto_rx_block(l, c.block), l->rx.header_size);
+	/* Any message with its address binds an endpoint (section 5). */
 	if (slot >= 0 && s->ept[slot].state == EPT_ANNOUNCED)
 		session_bind(s, slot, c.ept);
-	if (slot < 0 || s->ept[slot].state != EPT_BOUND) {
-		l->count.bad_endpoints++;
-		proto_complain(l, COMPLAINT_ENDPOINT,
-			       "the other side sent to endpoint address %u, which is not bound",
-			       c.ept);
-	} else if (!block_payload_valid(&l->rx, c.block, size)) {
-		l->count.bad_blocks++;
-		proto_complain(l, COMPLAINT_BLOCK,
-			       "the other side sent %" PRIu64
-			       " bytes from block %u, beyond its region",
-			       size, c.block);
-		if (s->ept[slot].registered)
-			session_push(s, EVENT_ERROR, slot, 0);
-	} else if (!s->ept[slot].registered) {
-		l->count.rx_dropped++;
-	} else {
-		*rx = (struct session_rx){ .size = (uint32_t)size,
-					   .ept = (uint8_t)slot,
-					   .pending = true };
-		session_push(s, EVENT_DATA, slot, c.block);
-		return PROTO_EVENTS;
-	}
-	/* Not delivered, but released: otherwise the other side's blocks would leak (section 4). */
-	put_control(l, CONTROL_RELEASE_DATA, 0, c.block);
-	return PROTO_EVENTS;
+	if (slot >= 0 && s->ept[slot].state == EPT_BOUND)
+		return deliver(l, slot, c.block);
+	l->count.bad_endpoints++;
+	proto_complain(l, COMPLAINT_ENDPOINT,
+		       "the other side sent to endpoint address %u, which is not bound", c.ept);
+	return reject(l, c.block);
 }
 
 /* Free a buffer of ours by our own record of it. */
@@ -238,175 +148,105 @@ static unsigned int on_release(struct proto_link *l, struct control c)
 	return PROTO_FREED;
 }
 
-static unsigned int on_release_bound(struct proto_link *l, struct control c)
-{
-	unsigned int changed = on_release(l, c);
-	int slot = session_ept_by_address(l->s, c.ept);
-
-	/* Whatever block it names, it binds (section 3, rules). */
-	if (slot >= 0 && l->s->ept[slot].state == EPT_ANNOUNCED) {
-		session_bind(l->s, slot, c.ept);
-		changed |= PROTO_LINK | PROTO_EVENTS;
-	}
-	return changed;
-}
-
-static unsigned int on_bound(struct proto_link *l, struct control c)
-{
-	struct session *s = l->s;
-
-	if (c.block >= l->rx.block_count) {
-		l->count.bad_blocks++;
-		return 0;
-	}
-	if (s->initiator || c.ept >= SESSION_EPT_MAX || s->parked[c.ept] ||
-	    session_ept_by_address(s, c.ept) >= 0) {
-		l->count.bad_packets++;
-		proto_complain(
-			l, COMPLAINT_ROLE,
-			s->initiator ?
-				"both sides announce endpoints: the regions' addresses must be the "
-				"firmware's own (tx-address, rx-address)" :
-				"the other side announced endpoint address %u twice",
-			c.ept);
-		put_control(l, CONTROL_RELEASE_DATA, 0, c.block);
-		return 0;
-	}
-	s->parked[c.ept] = (uint16_t)(c.block + 1);
-	return match(l, c.ept) ? PROTO_LINK | PROTO_EVENTS : 0;
-}
-
-static unsigned int handle(struct proto_link *l, const uint8_t *packet, uint32_t len)
+/* One packet of a link that is up; false if it shows that the link is lost. */
+static bool handle(struct proto_link *l, const uint8_t *packet, uint32_t len, unsigned int *changed)
 {
 	struct control c;
 
 	l->count.rx_packets++;
+	if (control_is_magic(packet, len)) {
+		classic_lose(l, PROTO_REASON_RESTART);
+		return false;
+	}
 	if (!control_decode(&c, packet, len)) {
 		l->count.bad_packets++;
-		proto_complain(l, COMPLAINT_PACKET, "%s", bad_packet);
-		return 0;
+		proto_complain(l, COMPLAINT_PACKET,
+			       "the other side sent a control message of %" PRIu32 " bytes", len);
+		return true;
 	}
 	switch (c.type) {
 	case CONTROL_DATA:
-		return on_data(l, c);
+		*changed |= on_data(l, c);
+		break;
 	case CONTROL_RELEASE_DATA:
-		return on_release(l, c);
+		*changed |= on_release(l, c);
+		break;
 	case CONTROL_BOUND:
-		return on_bound(l, c);
+		*changed |= classic_on_bound(l, c);
+		break;
 	case CONTROL_RELEASE_BOUND:
-		return on_release_bound(l, c);
+		*changed |= on_release(l, c) | classic_on_release_bound(l, c);
+		break;
 	default:
 		/* Ignored in silence, like everybody else does (section 4). */
 		l->count.bad_packets++;
-		return 0;
+		break;
 	}
+	return l->s->phase == PHASE_UP;
 }
 
-/* Read what lies between our index and @wr; false if it is not packets. */
+/* Read what lies between our index and @wr; false if the link is lost over it. */
 static bool drain_to(struct proto_link *l, uint32_t wr, unsigned int *changed)
 {
-	struct session *s = l->s;
 	uint8_t packet[RING_PACKET_MAX];
-	uint32_t next;
-	int len;
+	uint32_t rd = l->s->rx_rd, next;
+	int len = -EPROTO;
 
-	while ((len = ring_peek(&l->rx_ring, s->rx_rd, wr, packet, &next)) > 0) {
-		*changed |= PROTO_READ | handle(l, packet, (uint32_t)len);
-		s->rx_rd = next;
+	while (ring_index_valid(&l->rx_ring, wr) &&
+	       (len = ring_peek(&l->rx_ring, rd, wr, packet, &next)) > 0) {
+		*changed |= PROTO_READ;
+		if (!handle(l, packet, (uint32_t)len, changed))
+			return false;
+		rd = next;
 	}
-	return len == 0;
+	if (len < 0) {
+		l->count.bad_packets++;
+		classic_lose(l, PROTO_REASON_ERROR);
+		return false;
+	}
+	return classic_consume(l, rd);
 }
 
+/*
+ * Read until the ring is empty, publish, look again behind a full fence (section 6). What is read is
+ * handled before it is published as read.
+ */
 static unsigned int drain(struct proto_link *l)
 {
-	struct session *s = l->s;
 	unsigned int changed = 0;
 
 	for (int pass = 0; pass < PUMP_PASSES; pass++) {
 		uint32_t wr = ring_load_wr(&l->rx_ring);
-		bool good;
 
-		if (wr == s->rx_rd)
+		if (wr == l->s->rx_rd)
 			return changed;
-		good = ring_index_valid(&l->rx_ring, wr) && drain_to(l, wr, &changed);
-		if (!good) {
-			l->count.bad_packets++;
-			proto_complain(l, COMPLAINT_PACKET, "%s", bad_packet);
-			return changed;
-		}
-		ring_consume(&l->rx_ring, s->rx_rd);
-		if (ring_is_idle(&l->rx_ring, s->rx_rd))
+		if (!drain_to(l, wr, &changed) || ring_is_idle(&l->rx_ring, l->s->rx_rd))
 			return changed;
 	}
 	return changed | PROTO_MORE;
 }
 
-/* ------------------------------------------------------------------------------------------------
- * The link
- */
-
-static void start(struct proto_link *l)
-{
-	struct session *s = l->s;
-
-	s->phase = PHASE_WAITING;
-	s->tx_wr = 0;
-	s->rx_rd = 0;
-	shm_store32(l->tx_ring.wr_idx, 0);
-	shm_store32(l->tx_ring.rd_idx, 0);
-	ring_put(&l->tx_ring, &s->tx_wr, control_magic, CONTROL_MAGIC_SIZE);
-	ring_publish(&l->tx_ring, s->tx_wr);
-	l->doorbell_due = true;
-}
-
-/* Look for the other side's magic; true once it has been consumed. */
-static bool find_magic(struct proto_link *l)
-{
-	struct session *s = l->s;
-	uint8_t packet[RING_PACKET_MAX];
-	uint32_t wr, next;
-	int len;
-
-	/* An index that is not ours any more: the magic we took was an old one's. */
-	if (s->rx_rd != 0 && shm_load32_acquire(l->rx_ring.rd_idx) != s->rx_rd)
-		s->rx_rd = 0;
-	if (s->rx_rd != 0)
-		return true;
-	wr = ring_load_wr(&l->rx_ring);
-	if (!ring_index_valid(&l->rx_ring, wr))
-		return false;
-	len = ring_peek(&l->rx_ring, 0, wr, packet, &next);
-	if (len <= 0 || !control_is_magic(packet, (uint32_t)len))
-		return false;
-	s->rx_rd = next;
-	ring_consume(&l->rx_ring, next);
-	l->doorbell_due = true;
-	return true;
-}
-
-static unsigned int handshake(struct proto_link *l)
-{
-	struct session *s = l->s;
-
-	if (!find_magic(l) || shm_load32_acquire(l->tx_ring.rd_idx) != s->tx_wr)
-		return 0;
-	s->phase = PHASE_UP;
-	return PROTO_READ | PROTO_LINK;
-}
-
 static unsigned int pump(struct proto_link *l)
 {
+	struct session *s = l->s;
 	unsigned int changed = 0;
 
-	if (l->s->phase == PHASE_WAITING)
-		changed |= handshake(l);
-	if (l->s->phase != PHASE_UP)
-		return changed;
-	changed |= drain(l);
-	if (l->s->announce_due)
-		announce_all(l);
+	if (s->phase == PHASE_WAITING && classic_handshake(l))
+		changed |= PROTO_LINK;
+	if (s->phase == PHASE_UP && classic_look(l))
+		changed |= drain(l);
+	if (s->phase == PHASE_UP && s->announce_due)
+		classic_announce(l);
+	if (l->lost) {
+		l->lost = false;
+		changed |= PROTO_LINK | PROTO_EVENTS | PROTO_FREED;
+	}
 	return changed;
 }
+
+/* ------------------------------------------------------------------------------------------------
+ * Sending
+ */
 
 static int send(struct proto_link *l, int slot, uint32_t first, uint32_t size)
 {
@@ -416,9 +256,11 @@ static int send(struct proto_link *l, int slot, uint32_t first, uint32_t size)
 
 	if (s->phase != PHASE_UP || e->state != EPT_BOUND)
 		return -ENOTCONN;
+	if (!classic_look(l))
+		return -ECONNRESET;
 	block_header_store(proto_tx_block(l, first), l->tx.header_size, size);
 	s->tx[first].ept = (uint8_t)slot;
-	ret = publish_buffer(l, CONTROL_DATA, e->address, first);
+	ret = classic_put_buffer(l, CONTROL_DATA, e->address, first);
 	if (ret < 0)
 		return ret;
 	session_tx_shrink(s, first, (uint32_t)layout_blocks_for(&l->tx, size));
@@ -429,12 +271,13 @@ static int send(struct proto_link *l, int slot, uint32_t first, uint32_t size)
 
 static void release(struct proto_link *l, uint32_t first)
 {
-	put_control(l, CONTROL_RELEASE_DATA, 0, first);
+	if (l->s->phase == PHASE_UP && classic_look(l))
+		classic_put(l, CONTROL_RELEASE_DATA, 0, first);
 }
 
 static bool unread(const struct proto_link *l)
 {
-	return shm_load32(l->tx_ring.rd_idx) != l->s->tx_wr;
+	return l->s->phase != PHASE_LOST && shm_load32(l->tx_ring.rd_idx) != l->s->tx_wr;
 }
 
 static uint32_t progress(const struct proto_link *l)
@@ -444,11 +287,14 @@ static uint32_t progress(const struct proto_link *l)
 
 const struct proto_ops proto_classic = {
 	.name = "classic",
-	.start = start,
+	.start = classic_start,
+	.restart = classic_restart,
 	.pump = pump,
-	.register_ept = register_ept,
+	.register_ept = classic_register,
 	.send = send,
 	.release = release,
 	.unread = unread,
 	.progress = progress,
+	.rescue = classic_rescue,
+	.diagnose = classic_diagnose,
 };

@@ -27,11 +27,20 @@ enum proto_change {
 	PROTO_MORE = 16,  /* more is there: pump again before sleeping */
 };
 
+/* Why a session ended: the values of icbmsg.h's enum icbmsg_unbound_reason. */
+enum proto_reason {
+	PROTO_REASON_RESTART = 1,
+	PROTO_REASON_ERROR = 2,
+};
+
 struct proto_ops {
 	const char *name; /* as in the configuration key `wire` */
 
-	/* Initialise our side in shared memory and announce it. */
+	/* Initialise our side in shared memory of unknown history and announce it. */
 	void (*start)(struct proto_link *l);
+
+	/* The link is lost: initialise our side for a new session and announce it. */
+	void (*restart)(struct proto_link *l);
 
 	/* Read until nothing is there; returns a mask of enum proto_change. */
 	unsigned int (*pump)(struct proto_link *l);
@@ -41,7 +50,8 @@ struct proto_ops {
 
 	/*
 	 * Send the buffer at block @first, owned by the caller and filled, shrunk to @size bytes.
-	 * 0; -ENOTCONN if the endpoint is not bound; -EPROTO if the other side broke the ring.
+	 * 0; -ENOTCONN if the endpoint is not bound; -ECONNRESET if the other side turns out to have
+	 * started anew; -EPROTO if it does not read at all. On an error the buffer stays the caller's.
 	 */
 	int (*send)(struct proto_link *l, int slot, uint32_t first, uint32_t size);
 
@@ -53,6 +63,12 @@ struct proto_ops {
 
 	/* A number that changes when the other side reads. */
 	uint32_t (*progress)(const struct proto_link *l);
+
+	/* The doorbell is about to be repeated in vain: try what else there is. */
+	void (*rescue)(struct proto_link *l);
+
+	/* While the link does not come up: what may be wrong, for a person. */
+	const char *(*diagnose)(const struct proto_link *l);
 };
 
 /* Counters of what only the protocol sees; the core has the rest. */
@@ -73,6 +89,7 @@ enum proto_complaint {
 	COMPLAINT_RELEASE = 8,
 	COMPLAINT_ROLE = 16,
 	COMPLAINT_RING = 32,
+	COMPLAINT_SILENT = 64,
 };
 
 typedef void (*proto_log_fn)(void *user, const char *line);
@@ -85,6 +102,7 @@ struct proto_link {
 	uint8_t *tx_begin, *rx_begin; /* where the regions' aligned starts are mapped */
 	struct ring tx_ring, rx_ring;
 	bool doorbell_due;
+	bool lost; /* the session was reset; cleared by the pump that reports it */
 	struct proto_counters count;
 	unsigned int complaints; /* enum proto_complaint already logged */
 	proto_log_fn log;        /* misbehaviour of the other side; may be NULL */

@@ -64,6 +64,65 @@ void session_bind(struct session *s, int slot, uint8_t address)
 		session_push(s, EVENT_BOUND, slot, 0);
 }
 
+/* Free what was sent and not released; count it for the endpoints it was sent on. */
+static void forget_sent(struct session *s)
+{
+	for (uint32_t i = 0; i < LAYOUT_BLOCKS_MAX; i++) {
+		struct session_tx *t = &s->tx[i];
+
+		if (t->state != TX_SENT && t->state != TX_SENDING)
+			continue;
+		if (t->ept != SESSION_NO_EPT)
+			s->ept[t->ept].unknown_tx++;
+		session_tx_shrink(s, i, 0);
+	}
+}
+
+/* Events that nobody has seen and that are not true any more. */
+static void forget_events(struct session *s)
+{
+	for (uint32_t i = s->event_head; i != s->event_tail; i++) {
+		struct session_event *ev = &s->events[i % SESSION_EVENTS];
+
+		if (ev->kind != EVENT_DATA && ev->kind != EVENT_BOUND)
+			continue;
+		s->ept[ev->ept].queued &= (uint8_t)~ev->kind;
+		ev->kind = EVENT_NONE;
+	}
+}
+
+static void unbind(struct session *s, int slot, uint8_t reason)
+{
+	struct session_ept *e = &s->ept[slot];
+	bool knows = e->state == EPT_BOUND && !(e->queued & EVENT_BOUND);
+
+	e->state = EPT_UNBOUND;
+	if (e->wants_writable) {
+		e->wants_writable = false;
+		s->writers--;
+	}
+	if (!e->registered || !knows)
+		return;
+	e->unbound_reason = reason;
+	session_push(s, EVENT_UNBOUND, slot, 0);
+}
+
+void session_reset(struct session *s, uint8_t reason)
+{
+	s->generation++;
+	s->phase = PHASE_LOST;
+	forget_sent(s);
+	memset(s->rx, 0, sizeof(s->rx));
+	for (uint32_t i = 0; i < s->ept_count; i++)
+		unbind(s, (int)i, reason);
+	forget_events(s);
+	memset(s->parked, 0, sizeof(s->parked));
+	/* The initiator's addresses stay the same over sessions (protocol.md section 3). */
+	if (!s->initiator)
+		memset(s->ept_of_address, SESSION_NO_EPT, sizeof(s->ept_of_address));
+	s->announce_due = s->initiator;
+}
+
 void session_push(struct session *s, enum session_event_kind kind, int slot, uint8_t block)
 {
 	struct session_ept *e = &s->ept[slot];
@@ -171,5 +230,14 @@ uint32_t session_rx_count(const struct session *s)
 
 	for (uint32_t i = 0; i < LAYOUT_BLOCKS_MAX; i++)
 		n += session_rx_ours(&s->rx[i]);
+	return n;
+}
+
+uint32_t session_rx_holds(const struct session *s)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < LAYOUT_BLOCKS_MAX; i++)
+		n += s->rx[i].holds;
 	return n;
 }

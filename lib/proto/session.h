@@ -25,6 +25,7 @@
 enum session_phase {
 	PHASE_WAITING, /* announced; nothing but the handshake may be believed */
 	PHASE_UP,
+	PHASE_LOST, /* the other side started anew or broke; to be announced to again */
 };
 
 /* Who owns the buffer that starts at a block of our region. */
@@ -88,10 +89,16 @@ struct session {
 	uint8_t phase;       /* enum session_phase */
 	bool initiator;
 
-	/* Classic: our private indices of the two rings, and the index before the packet of TX_SENDING. */
+	/* Classic, our rings: private indices, and the index before the packet of TX_SENDING. */
 	uint32_t tx_wr;
 	uint32_t rx_rd;
 	uint32_t intent_wr;
+	/* Classic, the other side's reading of our ring. */
+	uint32_t tx_rd;      /* last seen in shared memory */
+	uint32_t rescues;    /* rung in vain since it last read, or since the announcement */
+	bool confirmed;      /* it has read on since the link came up */
+	bool at_reader;      /* the announcement lies where the reader stands (R7) */
+	bool magic_consumed; /* we have read the other side's */
 
 	struct block_map tx_free;
 	struct session_tx tx[LAYOUT_BLOCKS_MAX];
@@ -127,6 +134,12 @@ int session_ept_by_address(const struct session *s, uint8_t address);
 /* The endpoint becomes bound under @address; queues the event if it is registered. */
 void session_bind(struct session *s, int slot, uint8_t address);
 
+/*
+ * The other side started anew: what it had of ours is lost and counted, what we had of its is void,
+ * no endpoint is bound. Buffers that the caller fills stay its own.
+ */
+void session_reset(struct session *s, uint8_t reason);
+
 /* Queue an event; one of each kind but DATA per endpoint, a second is merged into the first. */
 void session_push(struct session *s, enum session_event_kind kind, int slot, uint8_t block);
 
@@ -161,7 +174,8 @@ static inline bool session_rx_ours(const struct session_rx *rx)
 	return rx->pending || rx->holds > 0;
 }
 
-/* Number of buffers of the other side that we have. */
+/* Number of buffers of the other side that we have, and the sum of their holds. */
 uint32_t session_rx_count(const struct session *s);
+uint32_t session_rx_holds(const struct session *s);
 
 #endif

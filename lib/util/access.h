@@ -15,6 +15,7 @@
 #define ICBMSG_UTIL_ACCESS_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -57,6 +58,26 @@ static inline void shm_store32_release(void *p, uint32_t v)
 	barrier_release();
 #endif
 	__atomic_store_n((shm_word *)p, htole32(v), __ATOMIC_RELEASE);
+}
+
+/*
+ * Store @v if the word still holds @old; whether it did. On device memory, where exclusives do not
+ * work, a look and a store: the caller must bear that the other side gets in between.
+ */
+static inline bool shm_replace32(void *p, uint32_t old, uint32_t v, enum mem_type type)
+{
+	uint32_t expected = htole32(old);
+
+#if defined(__aarch64__) || defined(__arm__) || defined(__riscv)
+	barrier_release();
+#endif
+	if (type == MEM_NORMAL)
+		return __atomic_compare_exchange_n((shm_word *)p, &expected, htole32(v), false,
+						   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	if (shm_load32(p) != old)
+		return false;
+	shm_store32_release(p, v);
+	return true;
 }
 
 /* The device variants: out of line, they are slow by nature. */

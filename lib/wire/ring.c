@@ -49,9 +49,26 @@ static inline uint32_t pack(const uint8_t *src, uint32_t n)
 	return word;
 }
 
-int ring_put(const struct ring *r, uint32_t *wr, const void *packet, uint32_t len)
+uint32_t ring_lay(const struct ring *r, uint32_t idx, const void *packet, uint32_t len)
 {
 	const uint8_t *src = packet;
+
+	idx = advance(r, idx);
+	for (; len > 4; len -= 4, src += 4) {
+		shm_store32(&r->data[idx / 4], pack(src, 4));
+		idx = advance(r, idx);
+	}
+	shm_store32(&r->data[idx / 4], pack(src, len));
+	return advance(r, idx);
+}
+
+void ring_arm(const struct ring *r, uint32_t idx, uint32_t len)
+{
+	shm_store32_release(&r->data[idx / 4], header_word(len));
+}
+
+int ring_put(const struct ring *r, uint32_t *wr, const void *packet, uint32_t len)
+{
 	uint32_t idx = *wr;
 	uint32_t rd, free_bytes;
 
@@ -64,15 +81,8 @@ int ring_put(const struct ring *r, uint32_t *wr, const void *packet, uint32_t le
 	free_bytes = r->len - 4 - ring_distance(r, rd, idx);
 	if (ring_packet_size(len) > free_bytes)
 		return -ENOBUFS;
-
 	shm_store32(&r->data[idx / 4], header_word(len));
-	idx = advance(r, idx);
-	for (; len > 4; len -= 4, src += 4) {
-		shm_store32(&r->data[idx / 4], pack(src, 4));
-		idx = advance(r, idx);
-	}
-	shm_store32(&r->data[idx / 4], pack(src, len));
-	*wr = advance(r, idx);
+	*wr = ring_lay(r, idx, packet, len);
 	return 0;
 }
 

@@ -57,6 +57,15 @@ static inline uint32_t ring_packet_size(uint32_t len)
  */
 int ring_put(const struct ring *r, uint32_t *wr, const void *packet, uint32_t len);
 
+/*
+ * Producer: store the payload of a packet that starts at @idx, whatever the consumer does there;
+ * returns the index behind it. The packet counts once ring_arm() has stored its header.
+ */
+uint32_t ring_lay(const struct ring *r, uint32_t idx, const void *packet, uint32_t len);
+
+/* Producer: store the header of the packet at @idx, with everything before it visible. */
+void ring_arm(const struct ring *r, uint32_t idx, uint32_t len);
+
 /* Producer: make everything up to @wr visible to the consumer. */
 static inline void ring_publish(const struct ring *r, uint32_t wr)
 {
@@ -93,10 +102,14 @@ static inline uint32_t ring_load_wr(const struct ring *r)
 int ring_peek(const struct ring *r, uint32_t rd, uint32_t wr, uint8_t packet[RING_PACKET_MAX],
 	      uint32_t *next);
 
-/* Consumer: give everything before @rd back to the producer. */
-static inline void ring_consume(const struct ring *r, uint32_t rd)
+/*
+ * Consumer: give everything before @rd back to the producer. False, with nothing stored, if the
+ * shared index is not @expected any more: the producer has started anew (protocol.md, R2).
+ */
+static inline bool ring_consume(const struct ring *r, uint32_t expected, uint32_t rd,
+				enum mem_type type)
 {
-	shm_store32_release(r->rd_idx, rd);
+	return shm_replace32(r->rd_idx, expected, rd, type);
 }
 
 /*

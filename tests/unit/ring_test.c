@@ -100,8 +100,11 @@ static void round_trip(struct area *a, uint32_t at, uint32_t len)
 	for (uint32_t i = (len + 3) / 4 * 4; i < sizeof(got); i++)
 		assert_int_equal(got[i], 0x5a);
 	check_image(a);
-	ring_consume(&a->ring, next);
+	assert_true(ring_consume(&a->ring, *a->ring.rd_idx, next, MEM_NORMAL));
 	put_word(a->expected, next);
+	check_image(a);
+	assert_false(ring_consume(&a->ring, next + 4, 0, MEM_NORMAL));
+	assert_false(ring_consume(&a->ring, next + 4, 0, MEM_DEVICE));
 	check_image(a);
 }
 
@@ -218,7 +221,7 @@ static void test_many_packets_in_order(void **state)
 			for (int i = 0; i < len; i++)
 				assert_int_equal(got[i], (uint8_t)next_random(&seed_out));
 			rd = next;
-			ring_consume(&a.ring, rd);
+			assert_true(ring_consume(&a.ring, *a.ring.rd_idx, rd, MEM_NORMAL));
 			queued--;
 		}
 	}

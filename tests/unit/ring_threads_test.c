@@ -134,20 +134,22 @@ static const char *drain(struct link *l, uint32_t *rd, uint32_t *sequence)
 {
 	for (;;) {
 		uint8_t packet[RING_PACKET_MAX];
-		uint32_t wr = ring_load_wr(&l->ring);
+		uint32_t wr = ring_load_wr(&l->ring), next;
 		const char *complaint;
 		int len;
 
 		if (!ring_index_valid(&l->ring, wr))
 			return "the writer's index is invalid";
-		len = ring_peek(&l->ring, *rd, wr, packet, rd);
+		len = ring_peek(&l->ring, *rd, wr, packet, &next);
 		if (len == 0)
 			return NULL;
 		complaint = check_packet(packet, len, *sequence);
 		if (complaint)
 			return complaint;
 		(*sequence)++;
-		ring_consume(&l->ring, *rd);
+		if (!ring_consume(&l->ring, *rd, next, MEM_NORMAL))
+			return "the reader's index has moved by itself";
+		*rd = next;
 	}
 }
 

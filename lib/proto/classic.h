@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The classic generation's inside: three parts of one protocol, for each other only.
+ */
+#ifndef ICBMSG_PROTO_CLASSIC_H
+#define ICBMSG_PROTO_CLASSIC_H
+
+#include "proto/proto.h"
+#include "wire/control.h"
+
+/* What the magic takes in the ring: `ml` in protocol.md section 3. */
+#define CLASSIC_MAGIC_PACKET 20u
+
+/* classic.c: the control path */
+
+/* Put a control message into the ring and see whether it needs a doorbell. */
+int classic_put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block);
+
+/* Publish the buffer at @first: record the intent, publish, record the completion. */
+int classic_put_buffer(struct proto_link *l, enum control_type type, uint8_t address,
+		       uint32_t first);
+
+/* classic_bind.c: endpoints */
+
+void classic_register(struct proto_link *l, int slot);
+
+/* Initiator: send the names that are due, in the order of registration, as far as blocks go. */
+void classic_announce(struct proto_link *l);
+
+/* The other side's BOUND and RELEASE_BOUND; returns a mask of enum proto_change. */
+unsigned int classic_on_bound(struct proto_link *l, struct control c);
+unsigned int classic_on_release_bound(struct proto_link *l, struct control c);
+
+/* classic_link.c: coming up, and restarts of the other side */
+
+void classic_start(struct proto_link *l);
+void classic_restart(struct proto_link *l);
+
+/* Take what may be taken while the link is not up; true once it is. */
+bool classic_handshake(struct proto_link *l);
+
+/*
+ * The signs of a restart that the indices show (R2), to be looked for before anything is believed.
+ * True if the link is fine; otherwise it has been given up.
+ */
+bool classic_look(struct proto_link *l);
+
+/* Give the session up. */
+void classic_lose(struct proto_link *l, uint8_t reason);
+
+/* Make what was read up to @rd the other side's again; false (link given up) if it started anew. */
+bool classic_consume(struct proto_link *l, uint32_t rd);
+
+void classic_rescue(struct proto_link *l);
+const char *classic_diagnose(const struct proto_link *l);
+
+#endif

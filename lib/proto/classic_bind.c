@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Binding of endpoints in the classic generation (protocol.md section 5): the initiator announces
+ * names with addresses, the follower matches them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "proto/classic.h"
+#include "wire/blocks.h"
+
+/* Initiator: send an endpoint's name. False if that is not possible now. */
+static bool announce(struct proto_link *l, int slot)
+{
+	struct session_ept *e = &l->s->ept[slot];
+	uint32_t size = (uint32_t)strlen(e->name) + 1;
+	int first = session_tx_take(l->s, (uint32_t)layout_blocks_for(&l->tx, size));
+	uint8_t *block;
+
+	if (first < 0)
+		return false;
+	block = proto_tx_block(l, (uint32_t)first);
+	block_header_store(block, l->tx.header_size, size);
+	shm_copy_to(block + l->tx.header_size, e->name, size, l->type);
+	if (classic_put_buffer(l, CONTROL_BOUND, e->address, (uint32_t)first) < 0) {
+		session_tx_shrink(l->s, (uint32_t)first, 0);
+		return false;
+	}
+	e->state = EPT_ANNOUNCED;
+	return true;
+}
+
+void classic_announce(struct proto_link *l)
+{
+	struct session *s = l->s;
+
+	for (uint32_t i = 0; i < s->ept_count; i++)
+		if (s->ept[i].state == EPT_UNBOUND && s->ept[i].registered && !announce(l, (int)i))
+			return;
+	s->announce_due = false;
+}
+
+/*
+ * The name in a BOUND buffer. Bytes behind its NUL do not matter; one that is longer than any name of
+ * ours reads as "", which matches nothing. -EBADMSG if it has no end.
+ */
+static int read_name(struct proto_link *l, uint32_t first, char name[SESSION_NAME_MAX + 1])
+{
+	const uint8_t *block = proto_rx_block(l, first);
+	uint64_t size = block_header_load(block, l->rx.header_size);
+	size_t n;
+
+	if (!block_payload_valid(&l->rx, first, size))
+		return -EBADMSG;
+	n = size < SESSION_NAME_MAX + 1 ? (size_t)size : SESSION_NAME_MAX + 1;
+	shm_copy_from(name, block + l->rx.header_size, n, l->type);
+	if (memchr(name, '\0', n))
+		return 0;
+	if (size <= SESSION_NAME_MAX)
+		return -EBADMSG;
+	name[0] = '\0';
+	return 0;
+}
+
+/* Follower: match a parked announcement with a local endpoint that waits for it. */
+static bool match(struct proto_link *l, uint8_t address)
+{
+	struct session *s = l->s;
+	uint32_t first = s->parked[address] - 1u;
+	char name[SESSION_NAME_MAX + 1];
+	int slot;
+
+	if (read_name(l, first, name) < 0) {
+		s->parked[address] = 0;
+		l->count.bad_blocks++;
+		proto_complain(
+			l, COMPLAINT_BLOCK,
+			"the other side announced an endpoint in a malformed buffer (block %" PRIu32
+			")",
+			first);
+		classic_put(l, CONTROL_RELEASE_DATA, 0, first);
+		return false;
+	}
+	slot = session_find_ept(s, name);
+	if (slot < 0 || s->ept[slot].state != EPT_UNBOUND || !s->ept[slot].registered)
+		return false;
+	s->parked[address] = 0;
+	session_bind(s, slot, address);
+	classic_put(l, CONTROL_RELEASE_BOUND, address, first);
+	return true;
+}
+
+void classic_register(struct proto_link *l, int slot)
+{
+	struct session *s = l->s;
+
+	if (s->ept[slot].state == EPT_BOUND) {
+		session_push(s, EVENT_BOUND, slot, 0);
+		return;
+	}
+	if (s->initiator) {
+		s->announce_due = true;
+		if (s->phase == PHASE_UP)
+			classic_announce(l);
+		return;
+	}
+	for (uint32_t a = 0; a < SESSION_EPT_MAX; a++)
+		if (s->parked[a] && match(l, (uint8_t)a))
+			return;
+}
+
+unsigned int classic_on_bound(struct proto_link *l, struct control c)
+{
+	struct session *s = l->s;
+
+	if (c.block >= l->rx.block_count) {
+		l->count.bad_blocks++;
+		return 0;
+	}
+	if (s->initiator || c.ept >= SESSION_EPT_MAX || s->parked[c.ept] ||
+	    session_ept_by_address(s, c.ept) >= 0) {
+		l->count.bad_packets++;
+		proto_complain(
+			l, COMPLAINT_ROLE,
+			s->initiator ?
+				"both sides announce endpoints (address %u): tx-address and "
+				"rx-address must be the addresses that the firmware sees" :
+				"the other side announced endpoint address %u, which is taken",
+			c.ept);
+		classic_put(l, CONTROL_RELEASE_DATA, 0, c.block);
+		return 0;
+	}
+	s->parked[c.ept] = (uint16_t)(c.block + 1);
+	return match(l, c.ept) ? PROTO_LINK | PROTO_EVENTS : 0;
+}
+
+unsigned int classic_on_release_bound(struct proto_link *l, struct control c)
+{
+	int slot = session_ept_by_address(l->s, c.ept);
+
+	/* Whatever block it names, it binds (section 3, rules). */
+	if (slot < 0 || l->s->ept[slot].state != EPT_ANNOUNCED)
+		return 0;
+	session_bind(l->s, slot, c.ept);
+	return PROTO_LINK | PROTO_EVENTS;
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The classic link: coming up on memory of any history, and coming back after the other side has
+ * restarted at any moment. R1 to R7 are the rules of protocol.md section 3, found by experiment with
+ * Zephyr's own code; T is our tx region, R our rx region.
+ */
+#include "proto/classic.h"
+
+#include <string.h>
+
+/* Fruitless rescues after which another layout of the announcement is tried (R7). */
+#define RESCUES_PER_LAYOUT 4
+
+/*
+ * R5: fruitless rescues after which a link that has just come up is given up. What consumed our
+ * announcement may have died before we looked, and its successor waits for another one. Once it has
+ * read on, silence is no sign (a halted core must not be disturbed), but on device memory, where R.rd
+ * cannot be swapped and a sign can be overwritten.
+ */
+#define RESCUES_IN_VAIN 10
+
+/* A control message that every version ignores: fills the ring where nothing is to be said. */
+#define FILLER_TYPE 0x7fu
+
+/* A magic may have zero bytes behind it, here to make the packet one word longer. */
+#define LONG_MAGIC_SIZE 17u
+
+/* ------------------------------------------------------------------------------------------------
+ * Signs of a restart (R2)
+ */
+
+void classic_lose(struct proto_link *l, uint8_t reason)
+{
+	session_reset(l->s, reason);
+	l->count.restarts++;
+	l->lost = true;
+}
+
+/* Has the other side written a read index of its own into R? Not to be told while ours is 0. */
+static bool read_index_moved(const struct proto_link *l)
+{
+	return l->s->rx_rd != 0 && shm_load32_acquire(l->rx_ring.rd_idx) != l->s->rx_rd;
+}
+
+/* T.rd may only move forward, and not beyond what was written. */
+static bool reader_jumped(struct proto_link *l)
+{
+	struct session *s = l->s;
+	uint32_t rd = shm_load32_acquire(l->tx_ring.rd_idx);
+
+	if (rd == s->tx_rd)
+		return false;
+	if (!ring_index_valid(&l->tx_ring, rd) ||
+	    ring_distance(&l->tx_ring, s->tx_rd, rd) >
+		    ring_distance(&l->tx_ring, s->tx_rd, s->tx_wr))
+		return true;
+	s->tx_rd = rd;
+	s->rescues = 0;
+	s->confirmed = true;
+	return false;
+}
+
+bool classic_look(struct proto_link *l)
+{
+	if (!read_index_moved(l) && !reader_jumped(l))
+		return true;
+	classic_lose(l, PROTO_REASON_RESTART);
+	return false;
+}
+
+bool classic_consume(struct proto_link *l, uint32_t rd)
+{
+	if (!ring_consume(&l->rx_ring, l->s->rx_rd, rd, l->type)) {
+		classic_lose(l, PROTO_REASON_RESTART);
+		return false;
+	}
+	l->s->rx_rd = rd;
+	return true;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Announcing ourselves (R3, R7)
+ */
+
+static uint32_t lay_packet(const struct ring *r, uint32_t idx, const void *packet, uint32_t len)
+{
+	uint32_t next = ring_lay(r, idx, packet, len);
+
+	ring_arm(r, idx, len);
+	return next;
+}
+
+static uint32_t lay_magic(const struct ring *r, uint32_t idx)
+{
+	return lay_packet(r, idx, control_magic, CONTROL_MAGIC_SIZE);
+}
+
+/* Fill the ring from @from to @to, none or at least eight bytes, with packets to be ignored. */
+static void lay_filler(const struct ring *r, uint32_t from, uint32_t to)
+{
+	static const uint8_t filler[RING_PACKET_MAX] = { FILLER_TYPE };
+	const uint32_t most = RING_PACKET_MAX - RING_PACKET_HEADER;
+
+	while (from < to) {
+		uint32_t size = to - from < most ? to - from : most;
+
+		/* Leave nothing that is too small for a packet. */
+		if (to - from - size == 4)
+			size -= 4;
+		from = lay_packet(r, from, filler, size - RING_PACKET_HEADER);
+	}
+}
+
+/* Can an announcement at @at be followed by packets that respect word 0 (R1)? */
+static bool fits(const struct ring *r, uint32_t at)
+{
+	return at + CLASSIC_MAGIC_PACKET <= r->len - 8;
+}
+
+/*
+ * R3: a magic at 0 for a reader that starts, armed by one store of its header; with @second, which
+ * is 20 or more, another one for a reader that stands there already. T.rd stays what it is: it tells
+ * where the reader is.
+ */
+static void announce_at_start(struct proto_link *l, uint32_t second)
+{
+	const struct ring *r = &l->tx_ring;
+	bool widen = second == CLASSIC_MAGIC_PACKET + 4 ||
+		     (second == CLASSIC_MAGIC_PACKET && !fits(r, second));
+	uint8_t magic[LONG_MAGIC_SIZE] = { 0 };
+	uint32_t len = widen ? LONG_MAGIC_SIZE : CONTROL_MAGIC_SIZE;
+	uint32_t end;
+
+	memcpy(magic, control_magic, sizeof(control_magic));
+	shm_store32(&r->data[0], 0);
+	barrier_release();
+	end = ring_lay(r, 0, magic, len);
+	if (second >= end && fits(r, second)) {
+		lay_filler(r, end, second);
+		end = lay_magic(r, second);
+	}
+	l->s->tx_wr = end;
+	ring_publish(r, end);
+	barrier_full();
+	ring_arm(r, 0, len);
+}
+
+/* R7: where the reader stands, for one that cannot be reached by word 0. */
+static void announce_at_reader(struct proto_link *l, uint32_t reader)
+{
+	const struct ring *r = &l->tx_ring;
+
+	shm_store32(&r->data[0], 0);
+	ring_publish(r, reader);
+	l->s->tx_wr = lay_magic(r, reader);
+	ring_publish(r, l->s->tx_wr);
+}
+
+/* What the reader has published last; an index that cannot be is garbage and becomes 0. */
+static uint32_t reader_position(struct proto_link *l)
+{
+	uint32_t rd = shm_load32_acquire(l->tx_ring.rd_idx);
+
+	if (ring_index_valid(&l->tx_ring, rd))
+		return rd;
+	shm_store32(l->tx_ring.rd_idx, 0);
+	return 0;
+}
+
+static void await(struct proto_link *l)
+{
+	struct session *s = l->s;
+
+	s->phase = PHASE_WAITING;
+	s->magic_consumed = false;
+	s->rx_rd = 0;
+	s->rescues = 0;
+	s->at_reader = false;
+	barrier_full();
+	l->doorbell_due = true;
+}
+
+void classic_start(struct proto_link *l)
+{
+	uint32_t x = reader_position(l);
+
+	/* No packet ends there: no reader of an earlier session stands there either. */
+	if (x > 0 && x < CLASSIC_MAGIC_PACKET)
+		x = 0;
+	announce_at_start(l, x);
+	await(l);
+}
+
+void classic_restart(struct proto_link *l)
+{
+	uint32_t x = reader_position(l);
+
+	announce_at_start(l, x == CLASSIC_MAGIC_PACKET ? x : 0);
+	await(l);
+}
+
+void classic_rescue(struct proto_link *l)
+{
+	struct session *s = l->s;
+	uint32_t reader;
+
+	s->rescues++;
+	if (s->phase == PHASE_UP && s->rescues > RESCUES_IN_VAIN &&
+	    (!s->confirmed || l->type != MEM_NORMAL))
+		classic_lose(l, PROTO_REASON_RESTART);
+	if (s->phase != PHASE_WAITING || s->rescues % RESCUES_PER_LAYOUT != 0)
+		return;
+	reader = reader_position(l);
+	if (s->at_reader)
+		announce_at_start(l, reader == CLASSIC_MAGIC_PACKET ? reader : 0);
+	else if (reader != 0 && reader != CLASSIC_MAGIC_PACKET && fits(&l->tx_ring, reader))
+		announce_at_reader(l, reader);
+	else
+		return;
+	s->at_reader = !s->at_reader;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Coming up (R4)
+ */
+
+/* May @packet be taken before the link is up? The magic first, then whatever says nothing. */
+static bool harmless(const struct session *s, const uint8_t *packet, int len)
+{
+	if (control_is_magic(packet, (uint32_t)len))
+		return true;
+	return s->magic_consumed && packet[0] == FILLER_TYPE;
+}
+
+static bool announcement_read(const struct proto_link *l)
+{
+	return shm_load32_acquire(l->tx_ring.rd_idx) == l->s->tx_wr;
+}
+
+/*
+ * Is what lies in R surely not a live session of the other side, that a new read index would damage?
+ * Fresh firmware has R.rd 0, and it sets its ring up before it reads ours. Another libicbmsg leaves
+ * R.rd alone and may wait as we do, so of two one has to begin: the follower.
+ */
+static bool may_begin(const struct proto_link *l)
+{
+	return !l->s->initiator || shm_load32(l->rx_ring.rd_idx) == 0 || announcement_read(l);
+}
+
+/* Read the other side's announcement, as far as it is there. */
+static void read_announcement(struct proto_link *l)
+{
+	struct session *s = l->s;
+	uint8_t packet[RING_PACKET_MAX];
+	uint32_t wr, next;
+	int len;
+
+	if (s->magic_consumed && shm_load32_acquire(l->rx_ring.rd_idx) != s->rx_rd) {
+		/* It has started since: what we read was left from before. */
+		s->magic_consumed = false;
+		s->rx_rd = 0;
+	}
+	if (!s->magic_consumed && !may_begin(l))
+		return;
+	wr = ring_load_wr(&l->rx_ring);
+	if (!ring_index_valid(&l->rx_ring, wr))
+		return;
+	while ((len = ring_peek(&l->rx_ring, s->rx_rd, wr, packet, &next)) > 0 &&
+	       harmless(s, packet, len)) {
+		/* At the first one R.rd may still be anything: another libicbmsg leaves it alone. */
+		uint32_t rd = s->magic_consumed ? s->rx_rd : shm_load32(l->rx_ring.rd_idx);
+
+		if (!ring_consume(&l->rx_ring, rd, next, l->type))
+			return;
+		s->rx_rd = next;
+		s->magic_consumed = true;
+		l->doorbell_due = true;
+	}
+}
+
+bool classic_handshake(struct proto_link *l)
+{
+	struct session *s = l->s;
+
+	read_announcement(l);
+	if (!s->magic_consumed || !announcement_read(l))
+		return false;
+	/*
+	 * It has consumed something new of ours, so its own ring is set up. If R.rd is not what we
+	 * made it, that was a third one: the one we read from is gone.
+	 */
+	if (read_index_moved(l)) {
+		classic_restart(l);
+		return false;
+	}
+	shm_store32(&l->tx_ring.data[0], 0);
+	s->tx_rd = s->tx_wr;
+	s->rescues = 0;
+	s->confirmed = false;
+	s->phase = PHASE_UP;
+	return true;
+}
+
+const char *classic_diagnose(const struct proto_link *l)
+{
+	if (!l->s->magic_consumed)
+		return "the other side has not announced itself: is it running, and are regions, "
+		       "block counts, dcache-alignment and word-size the same there?";
+	return "the other side has announced itself but does not read our announcement: does the "
+	       "doorbell reach it? Firmware that was bound to an earlier session of this side "
+	       "must be restarted";
+}
