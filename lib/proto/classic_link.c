@@ -12,10 +12,10 @@
 #define RESCUES_PER_LAYOUT 4
 
 /*
- * R5: fruitless rescues after which a link that has just come up is given up. What consumed our
- * announcement may have died before we looked, and its successor waits for another one. Once it has
- * read on, silence is no sign (a halted core must not be disturbed), but on device memory, where R.rd
- * cannot be swapped and a sign can be overwritten.
+ * R5: fruitless rescues after which something is done about a link that seems to be up. What consumed
+ * our announcement may have died before we looked, and its successor waits for another one. Once
+ * the other side has read on silence is no sign, and a halted core must not be disturbed; but on
+ * device memory, where R.rd cannot be swapped, a sign can have been overwritten.
  */
 #define RESCUES_IN_VAIN 10
 
@@ -57,6 +57,10 @@ static bool reader_jumped(struct proto_link *l)
 	s->tx_rd = rd;
 	s->rescues = 0;
 	s->confirmed = true;
+	if (s->rearmed) {
+		shm_store32(&l->tx_ring.data[0], 0);
+		s->rearmed = false;
+	}
 	return false;
 }
 
@@ -140,6 +144,7 @@ static void announce_at_start(struct proto_link *l, uint32_t second)
 		end = lay_magic(r, second);
 	}
 	l->s->tx_wr = end;
+	l->s->magic_len = (uint8_t)len;
 	ring_publish(r, end);
 	barrier_full();
 	ring_arm(r, 0, len);
@@ -199,15 +204,33 @@ void classic_restart(struct proto_link *l)
 	await(l);
 }
 
+/*
+ * The link seems to be up, and nothing that was sent since is read. For a reader that waits at 0 the
+ * announcement is armed once more: it is still there, and what follows it has been read by nobody.
+ * A reader that stands behind it does not see the difference.
+ */
+static void doubt(struct proto_link *l)
+{
+	struct session *s = l->s;
+
+	if (s->confirmed && l->type == MEM_NORMAL)
+		return;
+	if (s->confirmed || s->at_reader || s->tx_wr < s->tx_rd) {
+		classic_lose(l, PROTO_REASON_RESTART);
+		return;
+	}
+	ring_arm(&l->tx_ring, 0, s->magic_len);
+	s->rearmed = true;
+}
+
 void classic_rescue(struct proto_link *l)
 {
 	struct session *s = l->s;
 	uint32_t reader;
 
 	s->rescues++;
-	if (s->phase == PHASE_UP && s->rescues > RESCUES_IN_VAIN &&
-	    (!s->confirmed || l->type != MEM_NORMAL))
-		classic_lose(l, PROTO_REASON_RESTART);
+	if (s->phase == PHASE_UP && s->rescues > RESCUES_IN_VAIN)
+		doubt(l);
 	if (s->phase != PHASE_WAITING || s->rescues % RESCUES_PER_LAYOUT != 0)
 		return;
 	reader = reader_position(l);
@@ -297,6 +320,7 @@ bool classic_handshake(struct proto_link *l)
 	s->tx_rd = s->tx_wr;
 	s->rescues = 0;
 	s->confirmed = false;
+	s->rearmed = false;
 	s->phase = PHASE_UP;
 	return true;
 }

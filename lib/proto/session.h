@@ -97,6 +97,8 @@ struct session {
 	uint32_t tx_rd;      /* last seen in shared memory */
 	uint32_t rescues;    /* rung in vain since it last read, or since the announcement */
 	bool confirmed;      /* it has read on since the link came up */
+	bool rearmed;        /* the announcement at 0 counts again (R5) */
+	uint8_t magic_len;   /* payload bytes of the announcement at 0 */
 	bool at_reader;      /* the announcement lies where the reader stands (R7) */
 	bool magic_consumed; /* we have read the other side's */
 
