@@ -55,6 +55,6 @@ int digest_file(int fd, char out[DIGEST_SIZE])
 	if (!EVP_DigestFinal_ex(ctx, md, &size) || size * 2 >= DIGEST_SIZE)
 		return -EIO;
 	for (i = 0; i < size; i++)
-		snprintf(out + 2 * i, 3, "%02x", md[i]);
+		snprintf(out + (size_t)2 * i, 3, "%02x", md[i]);
 	return 0;
 }

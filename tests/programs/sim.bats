@@ -221,6 +221,27 @@ ended() {
 	[ -z "$(ls "$out")" ]
 }
 
+@test "a file that shrinks meanwhile is told" {
+	start_endless
+	truncate -s 0 huge
+	ended 1
+	grep -q 'core [AB] .*it has become shorter meanwhile' errors
+}
+
+@test "content that differs fails, and is kept" {
+	mkdir "$out"
+	# What is written there is lost.
+	ln -s /dev/null "$out/b-to-a-b.part"
+	run -1 --separate-stderr "$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --json
+	[[ $stderr == *"B->A: received something else than $B; it is kept as $out/b-to-a-b.part"* ]]
+	[ "$(grep -c '"ok": *false' <<<"$output")" -eq 1 ]
+	[ "$(grep -c '"identical": *false' <<<"$output")" -eq 1 ]
+	cmp "$A" "$out/a-to-b-a"
+	[ -L "$out/b-to-a-b.part" ]
+	run -1 "$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out"
+	[[ $output == *DIFFERENT* ]]
+}
+
 # fails STATUS TEXT OPTION...
 fails() {
 	local expected=$1 text=$2

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Files as streams of chunks (sim/stream.h): they arrive whole however they are cut, and what was lost
+ * or damaged on the way is noticed before the digests are.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "payload.h"
+#include "stream.h"
+
+#define PARTS 3u
+#define FILE_SIZE (3u * STREAM_CHUNK + 17u)
+
+struct pair {
+	uint8_t *content;
+	int in, out;
+	struct stream_tx tx;
+	struct stream_rx rx;
+};
+
+static int start(void **state)
+{
+	struct pair *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	p->content = malloc(FILE_SIZE);
+	assert_non_null(p->content);
+	payload_fill(p->content, FILE_SIZE, 1, 1);
+	p->in = memfd_create("in", MFD_CLOEXEC);
+	p->out = memfd_create("out", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_int_equal(write(p->in, p->content, FILE_SIZE), FILE_SIZE);
+	assert_int_equal(stream_tx_init(&p->tx, p->in, FILE_SIZE, PARTS), 0);
+	assert_int_equal(stream_rx_init(&p->rx, p->out, PARTS), 0);
+	*state = p;
+	return 0;
+}
+
+static int stop(void **state)
+{
+	struct pair *p = *state;
+
+	stream_tx_deinit(&p->tx);
+	stream_rx_deinit(&p->rx);
+	close(p->in);
+	close(p->out);
+	free(p->content);
+	free(p);
+	return 0;
+}
+
+/* Move one message of @room bytes at most over part @i. */
+static void move(struct pair *p, unsigned int i, size_t room)
+{
+	uint8_t *message = malloc(room);
+	int64_t n;
+
+	assert_non_null(message);
+	n = stream_tx_fill(&p->tx, i, message, room);
+	assert_true(n > 0);
+	assert_int_equal(stream_rx_take(&p->rx, i, message, (size_t)n), 0);
+	free(message);
+}
+
+static void assert_arrived(struct pair *p)
+{
+	uint8_t *got = malloc(FILE_SIZE + 1);
+
+	assert_non_null(got);
+	assert_true(stream_rx_complete(&p->rx));
+	assert_int_equal(p->rx.received, FILE_SIZE);
+	assert_int_equal(pread(p->out, got, FILE_SIZE + 1, 0), FILE_SIZE);
+	assert_memory_equal(got, p->content, FILE_SIZE);
+	free(got);
+}
+
+/* All parts by turns, each turn with another size. */
+static void move_all(struct pair *p, const size_t *rooms, unsigned int count)
+{
+	unsigned int turn = 0, i, pending;
+
+	do {
+		pending = 0;
+		for (i = 0; i < PARTS; i++) {
+			if (!stream_tx_pending(&p->tx, i))
+				continue;
+			move(p, i, rooms[turn++ % count]);
+			pending++;
+		}
+	} while (pending > 0);
+	assert_arrived(p);
+}
+
+static void cut_into_bytes(void **state)
+{
+	move_all(*state, (const size_t[]){ 1 }, 1);
+}
+
+/* Through headers, at their ends, and beyond whole chunks. */
+static void cut_anywhere(void **state)
+{
+	static const size_t rooms[] = {
+		15, 1, 17, 65536, 3, 16, 65535, 2, 70000, 65552, 5,
+	};
+
+	move_all(*state, rooms, sizeof(rooms) / sizeof(rooms[0]));
+}
+
+static void one_message(void **state)
+{
+	struct pair *p = *state;
+
+	move(p, 1, 10 * STREAM_CHUNK);
+	assert_false(stream_tx_pending(&p->tx, 1));
+	assert_false(stream_rx_complete(&p->rx));
+	/* The others have nothing but their ends. */
+	move(p, 0, 100);
+	move(p, 2, 100);
+	assert_arrived(p);
+}
+
+static void lost_byte(void **state)
+{
+	struct pair *p = *state;
+	uint8_t message[100];
+
+	assert_int_equal(stream_tx_fill(&p->tx, 0, message, sizeof(message)), sizeof(message));
+	assert_int_equal(stream_rx_take(&p->rx, 0, message + 1, sizeof(message) - 1), -EBADMSG);
+	assert_non_null(strstr(p->rx.error, "endpoint 0 delivers no chunk"));
+}
+
+static void endless_chunk(void **state)
+{
+	struct pair *p = *state;
+	uint8_t header[STREAM_HEADER] = { [8] = 1, [10] = 1, [12] = 'C', 'H', 'N', 'K' };
+
+	/* 0x10001 bytes: one more than a chunk may have. */
+	assert_int_equal(stream_rx_take(&p->rx, 0, header, sizeof(header)), -EBADMSG);
+}
+
+static void more_behind_the_end(void **state)
+{
+	struct pair *p = *state;
+
+	move(p, 0, 10 * STREAM_CHUNK);
+	assert_int_equal(stream_rx_take(&p->rx, 0, "x", 1), -EBADMSG);
+	assert_non_null(strstr(p->rx.error, "behind its end"));
+}
+
+static void lost_chunk(void **state)
+{
+	struct pair *p = *state;
+	uint8_t end[STREAM_HEADER];
+	uint8_t *lost = malloc(STREAM_HEADER + STREAM_CHUNK);
+
+	assert_non_null(lost);
+	assert_int_equal(stream_tx_fill(&p->tx, 0, lost, STREAM_HEADER + STREAM_CHUNK),
+			 STREAM_HEADER + STREAM_CHUNK);
+	free(lost);
+	move(p, 1, 10 * STREAM_CHUNK);
+	move(p, 2, 100);
+	assert_int_equal(stream_tx_fill(&p->tx, 0, end, sizeof(end)), sizeof(end));
+	assert_int_equal(stream_rx_take(&p->rx, 0, end, sizeof(end)), -EBADMSG);
+	assert_non_null(strstr(p->rx.error, "parts of the file are missing"));
+}
+
+static void sizes_that_differ(void **state)
+{
+	struct pair *p = *state;
+	uint8_t end[STREAM_HEADER] = { [0] = 1, [12] = 'C', 'H', 'N', 'K' };
+
+	move(p, 1, 10 * STREAM_CHUNK);
+	assert_int_equal(stream_rx_take(&p->rx, 0, end, sizeof(end)), -EBADMSG);
+	assert_non_null(strstr(p->rx.error, "another file size"));
+}
+
+static void file_that_shrinks(void **state)
+{
+	struct pair *p = *state;
+	uint8_t message[100];
+
+	assert_int_equal(ftruncate(p->in, STREAM_CHUNK - 1), 0);
+	assert_int_equal(stream_tx_fill(&p->tx, 0, message, sizeof(message)), -EIO);
+	assert_non_null(strstr(p->tx.error, "at offset 65535: it has become shorter"));
+}
+
+static void file_that_cannot_be_written(void **state)
+{
+	struct pair *p = *state;
+	uint8_t *message = malloc(STREAM_HEADER + STREAM_CHUNK);
+
+	assert_non_null(message);
+	assert_int_equal(stream_tx_fill(&p->tx, 0, message, STREAM_HEADER + STREAM_CHUNK),
+			 STREAM_HEADER + STREAM_CHUNK);
+	assert_int_equal(fcntl(p->out, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	assert_int_equal(stream_rx_take(&p->rx, 0, message, STREAM_HEADER + STREAM_CHUNK), -EPERM);
+	assert_non_null(strstr(p->rx.error, "writing the received file at offset 0"));
+	free(message);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(cut_into_bytes, start, stop),
+		cmocka_unit_test_setup_teardown(cut_anywhere, start, stop),
+		cmocka_unit_test_setup_teardown(one_message, start, stop),
+		cmocka_unit_test_setup_teardown(lost_byte, start, stop),
+		cmocka_unit_test_setup_teardown(endless_chunk, start, stop),
+		cmocka_unit_test_setup_teardown(more_behind_the_end, start, stop),
+		cmocka_unit_test_setup_teardown(lost_chunk, start, stop),
+		cmocka_unit_test_setup_teardown(sizes_that_differ, start, stop),
+		cmocka_unit_test_setup_teardown(file_that_shrinks, start, stop),
+		cmocka_unit_test_setup_teardown(file_that_cannot_be_written, start, stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
