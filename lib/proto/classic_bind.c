@@ -116,6 +116,10 @@ unsigned int classic_on_bound(struct proto_link *l, struct control c)
 
 	if (c.block >= l->rx.block_count) {
 		l->count.bad_blocks++;
+		proto_complain(
+			l, COMPLAINT_BLOCK,
+			"the other side announced an endpoint in block %u, which it does not have",
+			c.block);
 		return 0;
 	}
 	if (s->initiator || c.ept >= SESSION_EPT_MAX || s->parked[c.ept] ||
