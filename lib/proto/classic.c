@@ -28,6 +28,18 @@ static uint32_t packet_length(const struct ring *r, uint32_t idx)
 	return next == r->len - 4 ? 12 : CONTROL_SIZE;
 }
 
+static int put(struct proto_link *l, const uint8_t *packet, uint32_t len)
+{
+	const struct ring *r = &l->tx_ring;
+	struct session *s = l->s;
+
+	/* Never past the place where the reader was seen last: nothing could be told from its index. */
+	classic_follow_reader(l);
+	if (ring_distance(r, s->tx_rd, s->tx_wr) + ring_packet_size(len) > r->len - 4)
+		return -ENOBUFS;
+	return ring_put(r, &s->tx_wr, packet, len);
+}
+
 /*
  * The ring has room for all that a working peer can cause (section 2): no room is a broken peer, not
  * a state to wait in.
@@ -40,7 +52,7 @@ int classic_put(struct proto_link *l, enum control_type type, uint8_t ept, uint3
 
 	if (s->phase != PHASE_UP)
 		return -ECONNRESET;
-	if (ring_put(&l->tx_ring, &s->tx_wr, packet, packet_length(&l->tx_ring, before)) < 0) {
+	if (put(l, packet, packet_length(&l->tx_ring, before)) < 0) {
 		proto_complain(
 			l, COMPLAINT_RING,
 			"the other side does not read its control messages: the ring is full");

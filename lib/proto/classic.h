@@ -45,6 +45,12 @@ bool classic_handshake(struct proto_link *l);
  */
 bool classic_look(struct proto_link *l);
 
+/*
+ * Take note of how far the other side has read. False if it cannot have got there: then it has
+ * started anew. Places are compared modulo the ring, so this is to be done before every packet of ours.
+ */
+bool classic_follow_reader(struct proto_link *l);
+
 /* Give the session up. */
 void classic_lose(struct proto_link *l, uint8_t reason);
 

@@ -43,17 +43,17 @@ static bool read_index_moved(const struct proto_link *l)
 }
 
 /* T.rd may only move forward, and not beyond what was written. */
-static bool reader_jumped(struct proto_link *l)
+bool classic_follow_reader(struct proto_link *l)
 {
 	struct session *s = l->s;
 	uint32_t rd = shm_load32_acquire(l->tx_ring.rd_idx);
 
 	if (rd == s->tx_rd)
-		return false;
+		return true;
 	if (!ring_index_valid(&l->tx_ring, rd) ||
 	    ring_distance(&l->tx_ring, s->tx_rd, rd) >
 		    ring_distance(&l->tx_ring, s->tx_rd, s->tx_wr))
-		return true;
+		return false;
 	s->tx_rd = rd;
 	s->rescues = 0;
 	s->confirmed = true;
@@ -61,12 +61,12 @@ static bool reader_jumped(struct proto_link *l)
 		shm_store32(&l->tx_ring.data[0], 0);
 		s->rearmed = false;
 	}
-	return false;
+	return true;
 }
 
 bool classic_look(struct proto_link *l)
 {
-	if (!read_index_moved(l) && !reader_jumped(l))
+	if (!read_index_moved(l) && classic_follow_reader(l))
 		return true;
 	classic_lose(l, PROTO_REASON_RESTART);
 	return false;
