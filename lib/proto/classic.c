@@ -105,8 +105,9 @@ static unsigned int deliver(struct proto_link *l, int slot, uint32_t block)
 			       "the other side sent %" PRIu64 " bytes from block %" PRIu32
 			       ", beyond its region",
 			       size, block);
-		if (s->ept[slot].registered)
-			session_push(s, EVENT_ERROR, slot, 0);
+		if (!s->ept[slot].registered)
+			return reject(l, block);
+		session_push(s, EVENT_ERROR, slot, 0);
 		return reject(l, block) | PROTO_EVENTS;
 	}
 	if (!s->ept[slot].registered) {
