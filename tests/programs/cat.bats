@@ -1,8 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# icbmsg-cat from outside: real processes over one memfd and two eventfds, the other side being the
-# twin in Python (a stand-in for Zephyr firmware that shares no code with ours).
+# icbmsg-cat from outside: real processes over one memfd and two eventfds. The other side is the twin in
+# Python (a stand-in for Zephyr firmware that shares no code with ours), or with CAT_PEER=sim the
+# firmware of icbmsg-sim.
 # shellcheck disable=SC2030,SC2031 # bats runs each test in a shell of its own
 
 bats_require_minimum_version 1.5.0
@@ -42,21 +43,40 @@ need_twin() {
 	[ -r "$twin" ] || skip "no ../shared/twin"
 }
 
-# peer INSTANCE [OPTIONS]: sets $peer to a command that is the other end of INSTANCE.
+# peer INSTANCE [OPTIONS]: sets $peer to a command that echoes at the other end of INSTANCE. OPTIONS
+# are the twin's.
 peer() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	peer=(sh -c 'echo $$ >peer.pid; exec "$@"' sh)
+	if [ "${CAT_PEER-}" = sim ]; then
+		[ $# -eq 1 ] || skip "needs the twin"
+		sim_peer "$1"
+	else
+		need_twin
+		twin_peer "$@"
+	fi
+}
+
+sim_peer() {
+	local initiator=B
+	[[ $1 = a* ]] || initiator=A
+	peer+=("$ICBMSG_BIN_DIR/icbmsg-sim" echo --memory-fd 20 --db-rx-fd 22 --db-tx-fd 21
+		--region-size 32k --tx-blocks 16 --rx-blocks 16 --word-size "${1#?}"
+		--initiator "$initiator")
+}
+
+twin_peer() {
 	local tx=0x8000 rx=0
 	[[ $1 = a* ]] || { tx=0 rx=0x8000; }
-	need_twin
-	# shellcheck disable=SC2016 # expanded by the inner shell
-	peer=(sh -c 'echo $$ >peer.pid; exec python3 "$@"' sh "$twin" --mem-fd 20
-		--map-size 0x10000 --db-rx-fd 22 --db-tx-fd 21 --tx-off "$tx" --tx-size 0x8000
-		--rx-off "$rx" --rx-size 0x8000 --tx-blocks 16 --rx-blocks 16 --word "${1#?}"
-		--ept ep0 "${@:2}")
+	[ $# -gt 1 ] || set -- "$1" --mode echo
+	peer+=(python3 "$twin" --mem-fd 20 --map-size 0x10000 --db-rx-fd 22 --db-tx-fd 21
+		--tx-off "$tx" --tx-size 0x8000 --rx-off "$rx" --rx-size 0x8000
+		--tx-blocks 16 --rx-blocks 16 --word "${1#?}" --ept ep0 "${@:2}")
 }
 
 # echoed OPTIONS: run icbmsg-cat on instance a4 against an echo.
 echoed() {
-	peer a4 --mode echo
+	peer a4
 	"$pair" -- "$cat" -d link.conf:a4 "$@" ep0 -- "${peer[@]}"
 }
 
@@ -157,7 +177,7 @@ usage() {
 	usage "--direct says instance 'a4', but the endpoint is given as 'b4:ep0'" \
 		-d link.conf:a4 b4:ep0
 	usage "'a4:' names no endpoint" -d link.conf a4:
-	peer a4 --mode echo
+	peer a4
 	run -0 "$pair" -- "$cat" -d link.conf -m one -n 1 a4:ep0 -- "${peer[@]}"
 	[ "$output" = one ]
 	run -0 "$pair" -- "$cat" -d link.conf:a4 -m two -n 1 a4:ep0 -- "${peer[@]}"
@@ -262,7 +282,7 @@ usage() {
 @test "a file comes back unharmed, in both roles and widths" {
 	head -c 200000 /dev/urandom >file
 	for instance in a4 a8 b4 b8; do
-		peer $instance --mode echo
+		peer $instance
 		"$pair" -- "$cat" -d link.conf:$instance --file file --size 3000 -n 67 -r ep0 -- \
 			"${peer[@]}" >back
 		cmp file back
@@ -295,7 +315,7 @@ usage() {
 }
 
 @test "send only with nothing to send tells whether it is bound" {
-	peer a4 --mode echo
+	peer a4
 	run -0 "$pair" -- "$cat" -d link.conf:a4 -U ep0 -- "${peer[@]}" </dev/null
 	[ -z "$output" ]
 }
@@ -324,7 +344,7 @@ usage() {
 	run -3 "$pair" -- "$cat" -d link.conf:a4 -w 20ms ep0 -- true
 	[[ $output = *"'ep0' was not bound within --wait: nothing was heard from the other"* ]]
 	run -3 "$pair" -- "$cat" -d link.conf:a4 -w 0 ep0 -- true
-	peer a4 --mode echo
+	peer a4
 	run -3 "$pair" -- "$cat" -d link.conf:a4 -w 5s ep9 -- "${peer[@]}"
 	[[ $output = *"the other side is there, but has not registered"* ]]
 }
@@ -339,7 +359,7 @@ usage() {
 }
 
 @test "statistics and states with -v, on stderr" {
-	peer a4 --mode echo
+	peer a4
 	run -0 --separate-stderr "$pair" -- "$cat" -d link.conf:a4 -v -m one -n 1 ep0 -- "${peer[@]}"
 	[ "$output" = one ]
 	[[ $stderr = *'ready ep0'*'bound ep0'*'sent 1 messages, 3 bytes; received 1 messages, 3 bytes'* ]]
@@ -347,7 +367,7 @@ usage() {
 }
 
 @test "progress is for terminals" {
-	peer a4 --mode echo
+	peer a4
 	run -0 --separate-stderr "$pair" -- "$cat" -d link.conf:a4 -p -m one -n 1 ep0 -- "${peer[@]}"
 	[ -z "$stderr" ]
 	command -v script >/dev/null || skip "no script(1) to make a terminal"
@@ -357,7 +377,7 @@ usage() {
 }
 
 @test "SIGTERM and SIGINT end it with 128 + n" {
-	peer a4 --mode echo
+	peer a4
 	start
 	kill -TERM "$started"
 	finished 143
@@ -368,7 +388,7 @@ usage() {
 }
 
 @test "a closed pipe ends it quietly, even with nothing to write" {
-	peer a4 --mode echo
+	peer a4
 	mkfifo in out
 	exec 7<>in
 	"$pair" -- "$cat" -d link.conf:a4 -i line ep0 -- "${peer[@]}" <in >out 2>err 3>&- 7>&- &
@@ -381,7 +401,7 @@ usage() {
 }
 
 @test "messages are printed when they come, not when the program ends" {
-	peer a4 --mode echo
+	peer a4
 	start -i line
 	for i in 1 2 3; do
 		echo "message $i" >&7
@@ -393,7 +413,7 @@ usage() {
 }
 
 @test "a full peer: --send-timeout ends it, --no-block drops" {
-	peer a4 --mode echo
+	peer a4
 	head -c 100000 /dev/zero >file
 	start -U --send-timeout 50ms --size 10000
 	kill -STOP "$(cat peer.pid)"
@@ -412,7 +432,7 @@ usage() {
 }
 
 @test "it does not end before the other side has taken what was sent" {
-	peer a4 --mode echo
+	peer a4
 	start -U --send-timeout 50ms
 	kill -STOP "$(cat peer.pid)"
 	echo one >&7
@@ -422,7 +442,7 @@ usage() {
 }
 
 @test "the other side killed: nothing hangs that has a limit" {
-	peer a4 --mode echo
+	peer a4
 	start -i line -n 2 -T 100ms
 	echo one >&7
 	read -r line <&8
@@ -431,4 +451,40 @@ usage() {
 	echo two >&7
 	said 'no message for --idle-timeout'
 	finished 5
+}
+
+# again: the other side starts anew once more when it has ended.
+restarting() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	peer=(sh -c 'while "$@" || [ -e again ]; do rm again; done' sh "${peer[@]}")
+}
+
+restart() {
+	touch again
+	kill -KILL "$(cat peer.pid)"
+}
+
+@test "a restart of the other side ends it with status 4" {
+	peer a4
+	restarting
+	start -i line
+	restart
+	said "the link of 'ep0' was lost: the other side restarted; --keep would wait"
+	finished 4
+}
+
+@test "--keep goes on after restarts of the other side" {
+	peer a4
+	restarting
+	start -i line --keep
+	for i in 1 2 3; do
+		echo "message $i" >&7
+		read -r line <&8
+		[ "$line" = "message $i" ]
+		restart
+		said 'unbound ep0: the other side restarted'
+		said 'bound ep0'
+	done
+	kill -TERM "$started"
+	finished 143
 }

@@ -9,8 +9,8 @@
  *	22  the doorbell of PEER: COMMAND rings it
  *
  * COMMAND has our standard descriptors, and SIGTERM and SIGINT are passed on to it. PEER writes to
- * --out and reads --in (default /dev/null). When COMMAND has ended, PEER is killed, or with --wait
- * waited for. The exit status is COMMAND's (128 + n for signal n); 120 if PEER failed under --wait;
+ * --out and reads --in (default /dev/null). When COMMAND has ended, PEER and what it started are
+ * killed, or with --wait PEER is waited for. The exit status is COMMAND's (128 + n for signal n); 120 if PEER failed under --wait;
  * 125 if something could not be started.
  */
 #include <errno.h>
@@ -75,8 +75,11 @@ static pid_t start(char **argv, const char *in, const char *out, const sigset_t 
 	if (getppid() != parent)
 		_exit(STATUS_SELF);
 	sigprocmask(SIG_UNBLOCK, signals, NULL);
-	if (in)
+	/* A group of its own, to be killed with what it starts. */
+	if (in) {
+		setpgid(0, 0);
 		redirect(in, O_RDONLY, STDIN_FILENO);
+	}
 	if (out)
 		redirect(out, O_WRONLY | O_CREAT | O_APPEND, STDOUT_FILENO);
 	execvp(argv[0], argv);
@@ -100,6 +103,13 @@ static int wait_for(pid_t pid, const sigset_t *signals)
 			kill(pid, signal);
 	}
 	return status_of(status);
+}
+
+/* Its group; or itself, if it has not come so far as to have one. */
+static void kill_peer(pid_t pid)
+{
+	if (kill(-pid, SIGKILL) < 0)
+		kill(pid, SIGKILL);
 }
 
 /* Cut @argv at the next "--"; returns what is behind it. */
@@ -158,7 +168,7 @@ int main(int argc, char **argv)
 	pid = start(command, NULL, NULL, &signals);
 	status = wait_for(pid, &signals);
 	if (!wait_peer)
-		kill(peer_pid, SIGKILL);
+		kill_peer(peer_pid);
 	if (waitpid(peer_pid, &peer_status, 0) < 0)
 		fail("waitpid");
 	return status == 0 && wait_peer && peer_status != 0 ? STATUS_PEER : status;
