@@ -423,6 +423,7 @@ struct icbmsg_stats {
 	uint64_t bad_endpoints;   /**< endpoint address not known */
 	uint64_t bad_releases;    /**< of a block that was not outstanding */
 	uint64_t restarts;        /**< of the other side, noticed */
+	uint64_t tx_unknown;      /**< messages that were on their way then: fate unknown */
 };
 
 /** Read the counters. @size: sizeof(struct icbmsg_stats) as the caller was compiled with. */

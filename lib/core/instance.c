@@ -52,16 +52,11 @@ int instance_enter(struct icbmsg *i)
 
 void instance_leave(struct icbmsg *i)
 {
-	bool due = i->link.doorbell_due;
-
-	i->link.doorbell_due = false;
-	i->stats.doorbells_sent += due;
+	/* Under the lock: once it is dropped with nobody inside, the instance may be gone. */
+	wait_ring(i);
 	i->inside--;
 	if (i->closing && i->inside == 0)
 		pthread_cond_broadcast(&i->changed);
-	/* Rung under the lock: once it is dropped with nobody inside, the instance may be gone. */
-	if (due)
-		doorbell_ring(&i->doorbell);
 	pthread_mutex_unlock(&i->lock);
 }
 

@@ -43,7 +43,7 @@ static const void *payload(struct icbmsg *i, uint32_t block, uint32_t size)
 
 static void fill_event(struct icbmsg *i, const struct session_event *ev, struct icbmsg_event *out)
 {
-	const struct session_ept *e = &i->session->ept[ev->ept];
+	struct session_ept *e = &i->session->ept[ev->ept];
 
 	*out = (struct icbmsg_event){ .ept = &i->ept[ev->ept] };
 	switch (ev->kind) {
@@ -54,6 +54,7 @@ static void fill_event(struct icbmsg *i, const struct session_event *ev, struct 
 		out->type = ICBMSG_EVENT_UNBOUND;
 		out->unbound.reason = e->unbound_reason;
 		out->unbound.unknown_tx = e->unknown_tx;
+		e->unknown_tx = 0;
 		break;
 	case EVENT_WRITABLE:
 		out->type = ICBMSG_EVENT_WRITABLE;

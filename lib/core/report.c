@@ -73,6 +73,7 @@ void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size)
 	full.rx_held = session_rx_count(i->session);
 	full.tx_messages = c->tx_messages;
 	full.tx_bytes = c->tx_bytes;
+	full.tx_unknown = c->tx_unknown;
 	full.rx_dropped = c->rx_dropped;
 	full.tx_packets = c->tx_packets;
 	full.rx_packets = c->rx_packets;

@@ -110,6 +110,8 @@ void wait_ring(struct icbmsg *i)
 	if (!i->link.doorbell_due)
 		return;
 	i->link.doorbell_due = false;
+	if (i->doorbell.tx_fd < 0)
+		return;
 	i->stats.doorbells_sent++;
 	doorbell_ring(&i->doorbell);
 }

@@ -31,7 +31,7 @@
 
 void classic_lose(struct proto_link *l, uint8_t reason)
 {
-	session_reset(l->s, reason);
+	l->count.tx_unknown += session_reset(l->s, reason);
 	l->count.restarts++;
 	l->lost = true;
 }

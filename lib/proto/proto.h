@@ -75,6 +75,7 @@ struct proto_ops {
 struct proto_counters {
 	uint64_t tx_packets, rx_packets;
 	uint64_t tx_messages, tx_bytes;
+	uint64_t tx_unknown;
 	uint64_t rx_dropped;
 	uint64_t doorbells_elided;
 	uint64_t bad_packets, bad_blocks, bad_endpoints, bad_releases;

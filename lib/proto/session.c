@@ -65,17 +65,22 @@ void session_bind(struct session *s, int slot, uint8_t address)
 }
 
 /* Free what was sent and not released; count it for the endpoints it was sent on. */
-static void forget_sent(struct session *s)
+static uint32_t forget_sent(struct session *s)
 {
+	uint32_t unknown = 0;
+
 	for (uint32_t i = 0; i < LAYOUT_BLOCKS_MAX; i++) {
 		struct session_tx *t = &s->tx[i];
 
 		if (t->state != TX_SENT && t->state != TX_SENDING)
 			continue;
-		if (t->ept != SESSION_NO_EPT)
+		if (t->ept != SESSION_NO_EPT) {
 			s->ept[t->ept].unknown_tx++;
+			unknown++;
+		}
 		session_tx_shrink(s, i, 0);
 	}
+	return unknown;
 }
 
 /* Events that nobody has seen and that are not true any more. */
@@ -94,7 +99,8 @@ static void forget_events(struct session *s)
 static void unbind(struct session *s, int slot, uint8_t reason)
 {
 	struct session_ept *e = &s->ept[slot];
-	bool knows = e->state == EPT_BOUND && !(e->queued & EVENT_BOUND);
+	/* Not worth telling to who has neither seen it bound nor used it. */
+	bool knows = e->state == EPT_BOUND && (!(e->queued & EVENT_BOUND) || e->unknown_tx > 0);
 
 	e->state = EPT_UNBOUND;
 	if (e->wants_writable) {
@@ -107,11 +113,12 @@ static void unbind(struct session *s, int slot, uint8_t reason)
 	session_push(s, EVENT_UNBOUND, slot, 0);
 }
 
-void session_reset(struct session *s, uint8_t reason)
+uint32_t session_reset(struct session *s, uint8_t reason)
 {
+	uint32_t unknown = forget_sent(s);
+
 	s->generation++;
 	s->phase = PHASE_LOST;
-	forget_sent(s);
 	memset(s->rx, 0, sizeof(s->rx));
 	for (uint32_t i = 0; i < s->ept_count; i++)
 		unbind(s, (int)i, reason);
@@ -121,6 +128,7 @@ void session_reset(struct session *s, uint8_t reason)
 	if (!s->initiator)
 		memset(s->ept_of_address, SESSION_NO_EPT, sizeof(s->ept_of_address));
 	s->announce_due = s->initiator;
+	return unknown;
 }
 
 void session_push(struct session *s, enum session_event_kind kind, int slot, uint8_t block)

@@ -138,9 +138,10 @@ void session_bind(struct session *s, int slot, uint8_t address);
 
 /*
  * The other side started anew: what it had of ours is lost and counted, what we had of its is void,
- * no endpoint is bound. Buffers that the caller fills stay its own.
+ * no endpoint is bound. Buffers that the caller fills stay its own. Returns the number of messages
+ * whose fate is unknown now.
  */
-void session_reset(struct session *s, uint8_t reason);
+uint32_t session_reset(struct session *s, uint8_t reason);
 
 /* Queue an event; one of each kind but DATA per endpoint, a second is merged into the first. */
 void session_push(struct session *s, enum session_event_kind kind, int slot, uint8_t block);

@@ -4,6 +4,8 @@
  * rings of many lengths, with a doorbell pending and the old session's bytes in memory.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -282,6 +284,180 @@ static void firmware_initiator_restarts_at_any_moment(void **state)
 	any_moment(false);
 }
 
+/* ------------------------------------------------------------------------------------------------
+ * What a restart means to the application
+ */
+
+static struct icbmsg_unbound last_unbound;
+
+static void note_unbound(struct icbmsg_ept *ept, const struct icbmsg_unbound *info, void *user)
+{
+	(void)ept;
+	((struct seen *)user)->unbound++;
+	last_unbound = *info;
+}
+
+/* The firmware dies with everything under way, a new one comes, and the library notices. */
+static void restart_and_notice(struct rig *r)
+{
+	fw_start(r);
+	for (int turn = 0; ends_stats(lib(r)).restarts == 0; turn++) {
+		assert_true(turn < 10000);
+		assert_true(icbmsg_dispatch(lib(r), MS) >= 0);
+	}
+}
+
+static void messages_of_unknown_fate_are_counted(void **state)
+{
+	struct icbmsg_ept_callbacks callbacks = seen_callbacks;
+	struct rig *r = calloc(1, sizeof(*r));
+	uint32_t sent = 0;
+
+	(void)state;
+	assert_non_null(r);
+	callbacks.unbound = note_unbound;
+	rig_open(r, true, 0);
+	until_bound(r, 1);
+	icbmsg_ept_deregister(r->seen.ept);
+	assert_int_equal(icbmsg_ept_register(lib(r), &r->seen.ept, "ep0", &callbacks, &r->seen), 0);
+	exchange(r);
+	while (ends_stats(lib(r)).tx_blocks_free < ends_param->a_blocks) {
+		fw_turn(r);
+		assert_true(icbmsg_dispatch(lib(r), r->pending ? 0 : MS) >= 0);
+	}
+	while (icbmsg_send(r->seen.ept, "ping", 4, 0) == 0)
+		sent++;
+	restart_and_notice(r);
+	icbmsg_dispatch(lib(r), 0);
+	assert_int_equal(r->seen.unbound, 1);
+	assert_int_equal(last_unbound.reason, ICBMSG_UNBOUND_PEER_RESTART);
+	assert_int_equal(last_unbound.unknown_tx, sent);
+	assert_int_equal(ends_stats(lib(r)).tx_unknown, sent);
+	assert_false(icbmsg_ept_is_bound(r->seen.ept));
+	assert_int_equal(icbmsg_send(r->seen.ept, "ping", 4, SURELY), -ENOTCONN);
+	assert_int_equal(ends_stats(lib(r)).tx_blocks_free, ends_param->a_blocks);
+	until_bound(r, r->seen.unbound + 1);
+	exchange(r);
+	/* A second restart counts from zero. */
+	fw_start(r);
+	while (r->seen.unbound < 2)
+		assert_true(icbmsg_dispatch(lib(r), MS) >= 0);
+	assert_true(last_unbound.unknown_tx <= 5);
+	rig_close(r);
+	free(r);
+}
+
+static void held_buffers_become_stale(void **state)
+{
+	struct rig *r;
+
+	(void)state;
+	if (ends_param->memory_type)
+		skip();
+	r = calloc(1, sizeof(*r));
+	assert_non_null(r);
+	rig_open(r, false, 0xff);
+	until_bound(r, 1);
+	r->seen.hold = true;
+	assert_int_equal(firmware_send(&r->fw, "ep0", "old", 4), 4);
+	ends_until(lib(r), NULL, &r->seen.received, 1);
+	r->seen.hold = false;
+	restart_and_notice(r);
+	assert_int_equal(ends_stats(lib(r)).rx_held, 0);
+	assert_int_equal(icbmsg_release_rx(lib(r), r->seen.held[0]), -ESTALE);
+	until_bound(r, r->seen.unbound + 1);
+	exchange(r);
+	rig_close(r);
+	free(r);
+}
+
+static void unsent_buffers_stay_usable(void **state)
+{
+	struct rig *r;
+	size_t size = 4;
+	void *buffer;
+
+	(void)state;
+	if (ends_param->memory_type || ends_param->a_blocks < 2)
+		skip();
+	r = calloc(1, sizeof(*r));
+	assert_non_null(r);
+	rig_open(r, true, 0);
+	until_bound(r, 1);
+	assert_int_equal(icbmsg_get_tx_buffer(r->seen.ept, &size, 0, &buffer), 0);
+	memcpy(buffer, "ping", 4);
+	restart_and_notice(r);
+	assert_int_equal(icbmsg_send_nocopy(r->seen.ept, buffer, 4), -ENOTCONN);
+	until_bound(r, r->seen.unbound + 1);
+	assert_memory_equal(buffer, "ping", 4);
+	assert_int_equal(icbmsg_send_nocopy(r->seen.ept, buffer, 4), 0);
+	for (int turn = 0; r->received == 0; turn++) {
+		assert_true(turn < 10000);
+		fw_turn(r);
+		assert_true(icbmsg_dispatch(lib(r), MS) >= 0);
+	}
+	rig_close(r);
+	free(r);
+}
+
+static void *send_until_lost(void *arg)
+{
+	struct rig *r = arg;
+	int ret;
+
+	while ((ret = icbmsg_send(r->seen.ept, "ping", 4, SURELY)) == 0)
+		;
+	return (void *)(intptr_t)ret;
+}
+
+static void waiting_senders_are_told(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	pthread_t thread;
+	void *ret;
+
+	(void)state;
+	assert_non_null(r);
+	rig_open(r, true, 0);
+	until_bound(r, 1);
+	/* The firmware does not read any more: the thread will wait for blocks. */
+	assert_int_equal(pthread_create(&thread, NULL, send_until_lost, r), 0);
+	while (ends_stats(lib(r)).waits == 0)
+		sched_yield();
+	fw_start(r);
+	pthread_join(thread, &ret);
+	assert_int_equal((int)(intptr_t)ret, -ECONNRESET);
+	until_bound(r, r->seen.unbound + 1);
+	exchange(r);
+	rig_close(r);
+	free(r);
+}
+
+/* A peer that writes nonsense all the time costs pauses, not a CPU, and is not beyond help. */
+static void a_storm_is_answered_slowly(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	uint64_t restarts;
+
+	(void)state;
+	assert_non_null(r);
+	rig_open(r, true, 0);
+	until_bound(r, 1);
+	for (int i = 0; i < 3000; i++) {
+		/* It announces itself, reads ours, and is gone again before it has read more. */
+		__atomic_store_n(fw_word(r, r->fw.config.tx.rd_idx), 0xfffffffc, __ATOMIC_SEQ_CST);
+		__atomic_store_n(fw_word(r, r->fw.config.tx.wr_idx), 3, __ATOMIC_SEQ_CST);
+		assert_true(icbmsg_dispatch(lib(r), 0) >= 0);
+	}
+	restarts = ends_stats(lib(r)).restarts;
+	assert_true(restarts >= 1 && restarts < 100);
+	fw_start(r);
+	until_bound(r, r->seen.unbound + 1);
+	exchange(r);
+	rig_close(r);
+	free(r);
+}
+
 int main(void)
 {
 	const struct ends_param params[] = {
@@ -299,6 +475,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(firmware_follower_restarts_at_any_moment),
 		cmocka_unit_test(firmware_initiator_restarts_at_any_moment),
+		cmocka_unit_test(messages_of_unknown_fate_are_counted),
+		cmocka_unit_test(held_buffers_become_stale),
+		cmocka_unit_test(unsent_buffers_stay_usable),
+		cmocka_unit_test(waiting_senders_are_told),
+		cmocka_unit_test(a_storm_is_answered_slowly),
 	};
 
 	return ends_run_params(params, "", tests, sizeof(tests) / sizeof(tests[0]));
