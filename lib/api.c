@@ -11,6 +11,7 @@
 #include "core/instance.h"
 #include "core/receive.h"
 #include "core/send.h"
+#include "core/snapshot.h"
 #include "core/wait.h"
 
 #pragma GCC visibility push(default)
@@ -199,6 +200,45 @@ int icbmsg_release_rx(struct icbmsg *link, struct icbmsg_rx rx)
 int icbmsg_next_event(struct icbmsg *link, struct icbmsg_event *event, int64_t timeout_ns)
 {
 	return link && event ? receive_next_event(link, event, timeout_ns) : -EINVAL;
+}
+
+/* Looking inside */
+
+int icbmsg_snapshot_new(struct icbmsg_snapshot **snapshot, struct icbmsg_config *cfg)
+{
+	return snapshot && cfg ? snapshot_new(snapshot, cfg) : -EINVAL;
+}
+
+void icbmsg_snapshot_free(struct icbmsg_snapshot *snapshot)
+{
+	snapshot_free(snapshot);
+}
+
+int icbmsg_snapshot_get_ring(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,
+			     struct icbmsg_snapshot_ring *ring)
+{
+	const struct snapshot_region *r = snapshot ? snapshot_get_region(snapshot, dir) : NULL;
+
+	if (!r || !ring)
+		return -EINVAL;
+	*ring = r->ring;
+	return 0;
+}
+
+int icbmsg_snapshot_get_packet(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,
+			       size_t n, struct icbmsg_snapshot_packet *packet)
+{
+	const struct snapshot_region *r = snapshot ? snapshot_get_region(snapshot, dir) : NULL;
+
+	return r && packet ? snapshot_region_packet(r, n, packet) : -EINVAL;
+}
+
+int icbmsg_snapshot_get_buffer(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,
+			       uint32_t block, struct icbmsg_snapshot_buffer *buffer)
+{
+	const struct snapshot_region *r = snapshot ? snapshot_get_region(snapshot, dir) : NULL;
+
+	return r && buffer ? snapshot_region_buffer(r, block, buffer) : -EINVAL;
 }
 
 #pragma GCC visibility pop

@@ -441,6 +441,7 @@ enum icbmsg_direction {
 struct icbmsg_snapshot_ring {
 	uint32_t rd_idx, wr_idx;
 	bool valid;      /**< both are multiples of 4 below ring_len */
+	bool damaged;    /**< what is pending is not packets up to @wr_idx: only those before are found */
 	uint32_t used;   /**< bytes between them, 0 unless valid */
 	uint32_t space;  /**< bytes free for packets, 0 unless valid */
 };
@@ -451,7 +452,8 @@ struct icbmsg_snapshot_packet {
 	uint32_t size;       /**< payload bytes */
 	bool pending;        /**< not consumed yet; otherwise it is history */
 	bool magic;          /**< announces a side (section 3) */
-	uint8_t type;        /**< control message type (section 4), if not magic */
+	bool control;        /**< a control message: has the next three (section 4); otherwise 0 */
+	uint8_t type;        /**< 0 DATA, 1 RELEASE_DATA, 2 BOUND, 3 RELEASE_BOUND, others unknown */
 	uint8_t ept;         /**< endpoint address */
 	uint8_t block;       /**< first block of the buffer it is about */
 	const uint8_t *data; /**< the payload; owned by the snapshot */
@@ -466,10 +468,11 @@ struct icbmsg_snapshot_buffer {
 };
 
 /**
- * Copy the two regions that @cfg names. Opens and maps the memory for reading only; doorbells are not
- * touched and the other users of the link do not notice.
+ * Copy the two regions that @cfg names. Opens and maps the memory for reading only; doorbells need
+ * not be configured, are not touched, and the users of the link do not notice. What they do
+ * meanwhile may be in the copy or not.
  * The caller owns *@snapshot and frees it with icbmsg_snapshot_free().
- * Errors: as icbmsg_open().
+ * Errors: those of icbmsg_open() that concern the memory and its layout.
  */
 int icbmsg_snapshot_new(struct icbmsg_snapshot **snapshot, struct icbmsg_config *cfg);
 
@@ -477,19 +480,21 @@ int icbmsg_snapshot_new(struct icbmsg_snapshot **snapshot, struct icbmsg_config 
 void icbmsg_snapshot_free(struct icbmsg_snapshot *snapshot);
 
 /** The indices of one direction. */
-void icbmsg_snapshot_get_ring(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,
-			      struct icbmsg_snapshot_ring *ring);
+int icbmsg_snapshot_get_ring(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,
+			     struct icbmsg_snapshot_ring *ring);
 
 /**
  * Packet number @n of one direction, oldest first: consumed ones that can still be told apart, then
- * the pending ones.
+ * the pending ones. Consumed packets lie behind no index: what is told of them is as sure as a guess
+ * can be whose chain of packets ends exactly at rd_idx.
  * Errors: -ENOENT if there are fewer.
  */
 int icbmsg_snapshot_get_packet(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,
 			       size_t n, struct icbmsg_snapshot_packet *packet);
 
 /**
- * The buffer that starts at @block.
+ * The buffer that starts at @block, as its header says now: whether there is one is known only from a
+ * packet that points to it, and its blocks may have been used again since.
  * Errors: -ENOENT if the region has no such block.
  */
 int icbmsg_snapshot_get_buffer(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Cut the seeds of the fuzz targets of lib/wire out of tests/conformance.
+"""Cut the seeds of the fuzz targets of lib/wire and of snapshots out of tests/conformance.
 
 Run by hand when a target's input format changes; the small files it writes are committed, so that
-neither building nor testing needs Python. Formats: the head comments of layout.c, ring.c, blocks.c
-and header.c beside this script.
+neither building nor testing needs Python. Formats: the head comments of layout.c, ring.c, blocks.c,
+header.c and snapshot.c beside this script.
 """
 import json
 import pathlib
@@ -61,6 +61,13 @@ def region_seeds(name, layout, region, memory):
     rd, wr = word(memory, base), word(memory, base + layout["wr_idx_off"])
     if max(rd, wr) >= len(ring):
         return
+    if rd != wr and region["region_size"] <= 4096:
+        opposite = layout["rx" if region is layout["tx"] else "tx"]
+        write("snapshot", name, struct.pack(
+            "<BBBBH", layout["block_header_size"] == 8,
+            layout["effective_alignment"].bit_length() - 1, region["block_count"] - 1,
+            opposite["block_count"] - 1, region["region_size"])
+            + memory[base:base + region["region_size"]])
     if rd != wr and len(ring) <= LONGEST:
         write("ring", name, struct.pack("<HHBII", rd, wr, 3, rd, wr) + ring)
     for packet in packets(ring, rd, wr):
