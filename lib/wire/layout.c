@@ -28,6 +28,11 @@ static uint64_t round_down(uint64_t v, uint64_t to)
 	return v / to * to;
 }
 
+static uint32_t effective_alignment(const struct layout_geometry *in)
+{
+	return in->alignment > MIN_ALIGNMENT ? in->alignment : MIN_ALIGNMENT;
+}
+
 static int refuse(char *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static int refuse(char *error, const char *format, ...)
@@ -58,7 +63,7 @@ static int check_numbers(const struct layout_geometry *in, char *error)
 		return refuse(error,
 			      "region of %" PRIu64 " bytes is too large: at most %" PRIu32 " bytes",
 			      in->size, UINT32_MAX);
-	if (in->base > UINT64_MAX - UINT32_MAX - in->alignment)
+	if (in->base > UINT64_MAX - in->size - effective_alignment(in))
 		return refuse(error,
 			      "region at 0x%" PRIx64 " of %" PRIu64 " bytes with "
 			      "dcache-alignment %" PRIu32
@@ -75,7 +80,7 @@ uint32_t layout_packet_size(uint32_t word_size)
 int layout_classic(struct layout_region *out, const struct layout_geometry *in,
 		   char error[LAYOUT_ERROR_SIZE])
 {
-	uint32_t align = in->alignment > MIN_ALIGNMENT ? in->alignment : MIN_ALIGNMENT;
+	uint32_t align = effective_alignment(in);
 	uint64_t begin, end, total, msg, ring_min, block_size, blocks_off;
 	int ret;
 

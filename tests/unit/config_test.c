@@ -380,9 +380,9 @@ static void regions_beyond_everything(void **state)
 	assert_unresolved(true,
 			  "rx-address: 0xfffffffffffff001 + 0x1000 is beyond 64 bits; give the "
 			  "firmware's address");
-	set("rx-address", "0xffffffffffffe000"); /* the layout's own limit */
+	set("rx-address", "0xffffffffffffeffd"); /* the layout's own limit */
 	assert_int_equal(config_resolve(cfg, &(struct config_values){ 0 }, true), -EINVAL);
-	assert_memory_equal(config_error(cfg), "rx-region: region at 0xffffffffffffe000", 39);
+	assert_memory_equal(config_error(cfg), "rx-region: region at 0xffffffffffffeffd", 39);
 }
 
 static void impossible_layouts(void **state)

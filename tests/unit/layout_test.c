@@ -231,13 +231,18 @@ static void test_impossible_numbers(void **state)
 
 static void test_address_overflow(void **state)
 {
+	const uint64_t least = good.size + good.alignment;
 	struct layout_geometry g = good;
+	struct layout_region r;
+	char error[LAYOUT_ERROR_SIZE];
 
 	(void)state;
-	for (uint64_t below = 0; below < 70000; below += 97) {
+	for (uint64_t below = 0; below < least; below += 97) {
 		g.base = UINT64_MAX - below;
 		refuse(g, g.size, "end of the 64-bit addresses");
 	}
+	g.base = UINT64_MAX - least;
+	assert_int_equal(layout_classic(&r, &g, error), 0);
 	g.base = UINT64_MAX;
 	for (uint32_t bit = 0; bit < 32; bit++) {
 		g.alignment = UINT32_C(1) << bit;
