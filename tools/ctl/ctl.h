@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * icbmsgctl is a table of commands, one file each.
+ */
+#ifndef ICBMSG_TOOLS_CTL_CTL_H
+#define ICBMSG_TOOLS_CTL_CTL_H
+
+struct ctl_command {
+	const char *name;
+	const char *summary; /**< one line for icbmsgctl --help */
+	const char *help;    /**< all of icbmsgctl NAME --help */
+	/** @argv[0] is the command's name. Returns the exit status. */
+	int (*run)(const struct ctl_command *command, int argc, char **argv);
+};
+
+extern const struct ctl_command ctl_layout;
+extern const struct ctl_command ctl_inspect;
+
+/** Print the command's help; returns the exit status. */
+int ctl_help(const struct ctl_command *command);
+
+/** Refuse what getopt(3) left over, if anything. */
+void ctl_no_arguments(const struct ctl_command *command, int argc, char **argv);
+
+struct json_object;
+
+/** Print @o on one line and free it. */
+void ctl_print_json(struct json_object *o);
+
+#endif

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * icbmsgctl COMMAND: finds the command and hands over.
+ */
+#include "ctl/ctl.h"
+
+#include <getopt.h>
+#include <json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/tool.h"
+
+static const struct ctl_command *const commands[] = {
+	&ctl_layout,
+	&ctl_inspect,
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
+
+static int help(void)
+{
+	printf("Usage: icbmsgctl COMMAND [OPTIONS]\n"
+	       "Look at ICBMSG links.\n"
+	       "\n"
+	       "Commands:\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	printf("\n"
+	       "  -h, --help       this text; icbmsgctl COMMAND --help tells more\n"
+	       "  -V, --version    the version\n"
+	       "\n"
+	       "Exit status: 0 done, 1 error, 2 usage. See icbmsgctl(1).\n");
+	return tool_finish_stdout(TOOL_OK);
+}
+
+int ctl_help(const struct ctl_command *command)
+{
+	fputs(command->help, stdout);
+	return tool_finish_stdout(TOOL_OK);
+}
+
+void ctl_no_arguments(const struct ctl_command *command, int argc, char **argv)
+{
+	if (optind < argc)
+		tool_usage("%s: '%s' is one argument too many", command->name, argv[optind]);
+}
+
+void ctl_print_json(struct json_object *o)
+{
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+						       JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
+static const struct ctl_command *find(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(name, commands[i]->name) == 0)
+			return commands[i];
+	tool_usage("there is no command '%s'", name);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	const struct ctl_command *command;
+	int c, start;
+
+	tool_init("icbmsgctl");
+	/* Options behind the command are the command's. */
+	while ((c = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {
+		if (c == 'h')
+			return help();
+		if (c != 'V')
+			tool_usage("what to do? Name a command");
+		tool_print_version();
+		return tool_finish_stdout(TOOL_OK);
+	}
+	if (optind == argc)
+		tool_usage("no command given");
+	command = find(argv[optind]);
+	start = optind;
+	optind = 0; /* getopt starts anew */
+	return command->run(command, argc - start, argv + start);
+}
