@@ -11,8 +11,9 @@ bats_require_minimum_version 1.5.0
 setup() {
 	cat=$ICBMSG_BIN_DIR/icbmsg-cat
 	pair=$BATS_TEST_TMPDIR/pair
-	# A limit for what hangs, so that it is this test that fails.
-	printf '#!/bin/sh\nexec timeout 60 "%s" "$@"\n' "$ICBMSG_BUILD_DIR/tests/pair" >"$pair"
+	# A limit for what hangs, so that it is this test that fails. In the foreground: otherwise timeout
+	# sends SIGCONT to all, which takes away the SIGSTOP that the leak sanitizer waits for.
+	printf '#!/bin/sh\nexec timeout --foreground 60 "%s" "$@"\n' "$ICBMSG_BUILD_DIR/tests/pair" >"$pair"
 	chmod +x "$pair"
 	twin=$ICBMSG_SOURCE_DIR/../shared/twin/twin.py
 	cd "$BATS_TEST_TMPDIR" || return 1
