@@ -146,7 +146,7 @@ void hostile_assert_works(struct hostile *h, struct seen *seen)
 	uint32_t size = 2 * h->tx.block_size, back = 2 * h->rx.block_size;
 	uint32_t block = h->rx.block_count - 3;
 	int received = seen->received;
-	uint8_t data[1024];
+	static uint8_t data[4096];
 
 	assert_true(size <= sizeof(data) && back <= sizeof(data));
 	hostile_forget(h);
