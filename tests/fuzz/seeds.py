@@ -108,5 +108,41 @@ def scenarios():
             write("blocks", f"{path.stem}_{side}", operations(scenario, layout))
 
 
+def put_packet(memory, layout, base, payload):
+    """Append to the ring of the region at `base`, as its owner does; the ring does not wrap here."""
+    at, data = base + layout["wr_idx_off"], base + layout["pbuf_data_off"]
+    wr = word(memory, at)
+    packet = struct.pack(">HH", len(payload), 0) + payload + bytes(-len(payload) % 4)
+    memory[data + wr:data + wr + len(packet)] = packet
+    memory[at:at + 4] = struct.pack("<I", wr + len(packet))
+
+
+def receive_seeds(name):
+    """The region of the side that is not us, then operations (receive.c), for a few moments."""
+    scenario = json.loads((DATA / "scenarios" / f"{name}.json").read_text())
+    memories = [bytearray(memory) for memory in map(bytes, images(scenario))]
+    wide = name.startswith("classic64")
+    for us, them, steps in (("F", "I", (6, 42)), ("I", "F", (8, 17, 42))):
+        layout = scenario["layout"][them]
+        base, region = layout["tx"]["region_off"], layout["tx"]
+        for step in steps:
+            memory = memories[step]
+            if step == 6:
+                # Messages behind the name: one block, several, none.
+                for block, size in ((1, 5), (2, 2 * region["block_size"]), (6, 0)):
+                    at = base + region["blocks_off"] + block * region["block_size"]
+                    memory[at:at + 8] = struct.pack("<Q", size)
+                    put_packet(memory, layout, base, bytes([0, 0, block]))
+            # At first the magic alone; the rest comes when the names have been announced.
+            wr = base + layout["wr_idx_off"]
+            todo = bytes([0, 1, 2]) + memory[wr:wr + 2] + bytes([0, 1, 3, 5, 4, 30, 1, 6, 0, 15, 0, 6])
+            memory[wr:wr + 4] = struct.pack("<I", 20)
+            flags = wide | (us == "I") << 1 | (step != 42) << 3
+            write("receive", f"{name}_{us}_{step}", bytes([flags])
+                  + memory[base:base + region["region_size"]] + todo)
+
+
 layouts()
 scenarios()
+receive_seeds("classic32_doc800")
+receive_seeds("classic64_doc800")
