@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 	struct icbmsg_ept *from, *to;
 	struct icbmsg *a, *b;
 
-	if (memory < 0 || bells[0] < 0 || bells[1] < 0 || ftruncate(memory, 2 * REGION_SIZE) < 0)
+	if (memory < 0 || bells[0] < 0 || bells[1] < 0 || ftruncate(memory, 2L * REGION_SIZE) < 0)
 		fail("shared memory", strerror(errno));
 	a = open_end(memory, bells[0], bells[1], 0);
 	b = open_end(memory, bells[1], bells[0], 1);

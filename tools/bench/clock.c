@@ -37,12 +37,13 @@ static int compare_ns(const void *a, const void *b)
 
 struct bench_sample laps_finish(struct laps *l)
 {
+	size_t middle = l->count / 2, last = l->count * 99 / 100;
 	struct bench_sample s;
 
 	qsort(l->ns, l->count, sizeof(*l->ns), compare_ns);
 	s = (struct bench_sample){
-		.median_ns = l->ns[l->count / 2],
-		.p99_ns = l->ns[l->count * 99 / 100],
+		.median_ns = l->ns[middle],
+		.p99_ns = l->ns[last],
 	};
 	free(l->ns);
 	return s;

@@ -82,9 +82,7 @@ static void print_packet(const struct view_packet *v, const struct inspect_optio
 	bool names = v->has_buffer || (p->control && (p->type == 0 || p->type == 2));
 
 	printf("  %-8s  %6" PRIu32 "  %s", p->pending ? "pending" : "consumed", p->offset, v->kind);
-	if (p->control && p->type > 3)
-		print_payload(p);
-	else if (!p->control && !p->magic)
+	if (p->control ? p->type > 3 : !p->magic)
 		print_payload(p);
 	else if (p->control && p->type == 1)
 		printf(" block %u", p->block);

@@ -185,7 +185,7 @@ static void print_json(const struct configured *c, const struct icbmsg_layout *l
 	struct json_object *o = json_object_new_object();
 
 	json_object_object_add(o, "gen", json_object_new_string("classic"));
-	add(o, "word_bits", l->word_size * 8);
+	add(o, "word_bits", 8 * (uint64_t)l->word_size);
 	json_object_object_add(o, "dcache_alignment", json_object_new_int64(c->alignment));
 	add(o, "effective_alignment", l->alignment);
 	json_object_object_add(o, "unbound", json_object_new_string("disable"));

@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <json.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,9 +15,8 @@
 static const struct ctl_command *const commands[] = {
 	&ctl_layout,
 	&ctl_inspect,
+	NULL,
 };
-
-#define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
 static int help(void)
 {
@@ -24,7 +24,7 @@ static int help(void)
 	       "Look at ICBMSG links.\n"
 	       "\n"
 	       "Commands:\n");
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
+	for (size_t i = 0; commands[i]; i++)
 		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	printf("\n"
 	       "  -h, --help       this text; icbmsgctl COMMAND --help tells more\n"
@@ -55,7 +55,7 @@ void ctl_print_json(struct json_object *o)
 
 static const struct ctl_command *find(const char *name)
 {
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
+	for (size_t i = 0; commands[i]; i++)
 		if (strcmp(name, commands[i]->name) == 0)
 			return commands[i];
 	tool_usage("there is no command '%s'", name);
