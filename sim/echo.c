@@ -24,6 +24,7 @@ static const char help[] =
 	"\n"
 	"COMMAND inherits memory and doorbells. Its configuration file is in $ICBMSG_CONFIG and replaces\n"
 	"@CONFIG@ in its arguments. Its exit status is passed on.\n"
+	"SIGUSR1 restarts the core as a reboot does.\n"
 	"\n"
 	"      --endpoint NAME              may be given several times (ep0)\n"
 	"      --mode echo|sink|source      send back, take only, or send without end (echo)\n"
@@ -220,6 +221,7 @@ static int open_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

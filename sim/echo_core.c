@@ -151,21 +151,6 @@ static void command_ended(struct echo_core *c)
 	c->status = WIFSIGNALED(how) ? SIM_SIGNAL + WTERMSIG(how) : WEXITSTATUS(how);
 }
 
-/* With a command the signals that ask for an end are for it; its end is ours. */
-static void read_signals(struct echo_core *c, int fd)
-{
-	struct signalfd_siginfo info;
-
-	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD)
-			command_ended(c);
-		else if (c->command <= 0)
-			c->status = SIM_SIGNAL + (int)info.ssi_signo;
-		else if (info.ssi_signo != SIGINT) /* a terminal sends that to both */
-			kill(c->command, (int)info.ssi_signo);
-	}
-}
-
 static int start(struct echo_core *c)
 {
 	const struct echo_options *o = c->link->options;
@@ -192,6 +177,34 @@ static int start(struct echo_core *c)
 	if (ret < 0)
 		sim_say("echo: starting the firmware: %s", strerror(-ret));
 	return ret;
+}
+
+/* As a reboot: everything is forgotten but what lies in the shared memory. */
+static void restart(struct echo_core *c)
+{
+	c->head = 0;
+	c->count = 0;
+	if (start(c) < 0)
+		c->status = SIM_ERROR;
+	else
+		echo_link_banner(c->link);
+}
+
+/* With a command the signals that ask for an end are for it; its end is ours. */
+static void read_signals(struct echo_core *c, int fd)
+{
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			command_ended(c);
+		else if (info.ssi_signo == SIGUSR1)
+			restart(c);
+		else if (c->command <= 0)
+			c->status = SIM_SIGNAL + (int)info.ssi_signo;
+		else if (info.ssi_signo != SIGINT) /* a terminal sends that to both */
+			kill(c->command, (int)info.ssi_signo);
+	}
 }
 
 int echo_core_run(const struct echo_link *l, int signal_fd)

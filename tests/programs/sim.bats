@@ -233,6 +233,7 @@ ended() {
 	# What is written there is lost.
 	ln -s /dev/null "$out/b-to-a-b.part"
 	run -1 --separate-stderr "$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --json
+	# shellcheck disable=SC2154 # run sets it
 	[[ $stderr == *"B->A: received something else than $B; it is kept as $out/b-to-a-b.part"* ]]
 	[ "$(grep -c '"ok": *false' <<<"$output")" -eq 1 ]
 	[ "$(grep -c '"identical": *false' <<<"$output")" -eq 1 ]

@@ -92,6 +92,45 @@ echoes() {
 	[ ! -e "/dev/shm/$shm" ]
 }
 
+# await TEXT: read icbmsg-cat's states from descriptor 8 up to this one.
+await() {
+	local line
+	while IFS= read -r line <&8; do
+		[[ $line != *"$1" ]] || return 0
+	done
+	return 1
+}
+
+@test "a reboot of the core is survived by who waits, and helps who comes anew" {
+	mkfifo banner input answers states
+	"$sim" echo --shm "$shm" --print-config link.conf --banner >banner 3>&- &
+	local pid=$! line cat_pid status=0
+	exec 5<banner
+	read -r line <&5
+	"$cat" -d link.conf --keep --banner -i line -n 2 ep0 <input >answers 2>states 3>&- 5<&- &
+	cat_pid=$!
+	exec 6>input 7<answers 8<states
+	await 'bound ep0'
+	echo one >&6
+	read -r line <&7
+	[ "$line" = one ]
+	kill -USR1 "$pid"
+	read -r line <&5
+	[[ $line == *ready:* ]]
+	await 'bound ep0'
+	echo two >&6
+	read -r line <&7
+	[ "$line" = two ]
+	wait "$cat_pid"
+
+	kill -USR1 "$pid"
+	read -r line <&5
+	[ "$("$cat" -d link.conf -m three -n 1 ep0 5<&-)" = three ]
+	kill "$pid"
+	wait "$pid" || status=$?
+	[ "$status" -eq 143 ]
+}
+
 @test "memory that is too small is refused" {
 	head -c 100 /dev/zero >"/dev/shm/$shm"
 	run -1 "$sim" echo --shm "$shm"
