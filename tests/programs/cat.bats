@@ -75,10 +75,11 @@ twin_peer() {
 		--tx-blocks 16 --rx-blocks 16 --word "${1#?}" --ept ep0 "${@:2}")
 }
 
-# echoed OPTIONS: run icbmsg-cat on instance a4 against an echo.
+# echoed OPTIONS: run icbmsg-cat on instance a4 against an echo. Quiet here and below: a slow machine
+# makes the library say that the other side is not there yet.
 echoed() {
 	peer a4
-	"$pair" -- "$cat" -d link.conf:a4 "$@" ep0 -- "${peer[@]}"
+	"$pair" -- "$cat" --quiet -d link.conf:a4 "$@" ep0 -- "${peer[@]}"
 }
 
 # start OPTIONS: the same in the background, with pipes: write to 7, read messages from 8 and what
@@ -179,9 +180,9 @@ usage() {
 		-d link.conf:a4 b4:ep0
 	usage "'a4:' names no endpoint" -d link.conf a4:
 	peer a4
-	run -0 "$pair" -- "$cat" -d link.conf -m one -n 1 a4:ep0 -- "${peer[@]}"
+	run -0 "$pair" -- "$cat" --quiet -d link.conf -m one -n 1 a4:ep0 -- "${peer[@]}"
 	[ "$output" = one ]
-	run -0 "$pair" -- "$cat" -d link.conf:a4 -m two -n 1 a4:ep0 -- "${peer[@]}"
+	run -0 "$pair" -- "$cat" --quiet -d link.conf:a4 -m two -n 1 a4:ep0 -- "${peer[@]}"
 	[ "$output" = two ]
 }
 
@@ -309,7 +310,7 @@ usage() {
 @test "send only: exits when all has been taken, and nothing is lost" {
 	seq 1000 >file
 	peer a4 --mode echo --count 1000 --linger 0
-	run -0 "$pair" --wait --out peer.out -- "$cat" -d link.conf:a4 -U -i line --file file ep0 -- \
+	run -0 "$pair" --wait --out peer.out -- "$cat" --quiet -d link.conf:a4 -U -i line --file file ep0 -- \
 		"${peer[@]}"
 	[ -z "$output" ]
 	grep -q '"rx": 1000,' peer.out
@@ -317,13 +318,13 @@ usage() {
 
 @test "send only with nothing to send tells whether it is bound" {
 	peer a4
-	run -0 "$pair" -- "$cat" -d link.conf:a4 -U ep0 -- "${peer[@]}" </dev/null
+	run -0 "$pair" -- "$cat" --quiet -d link.conf:a4 -U ep0 -- "${peer[@]}" </dev/null
 	[ -z "$output" ]
 }
 
 @test "send only counts what is sent" {
 	peer a4 --mode echo --count 3 --linger 0
-	run -0 "$pair" --wait --out peer.out -- "$cat" -d link.conf:a4 -U -i line -n 3 ep0 -- \
+	run -0 "$pair" --wait --out peer.out -- "$cat" --quiet -d link.conf:a4 -U -i line -n 3 ep0 -- \
 		"${peer[@]}" < <(seq 10)
 	grep -q '"rx": 3,' peer.out
 }
@@ -335,9 +336,9 @@ usage() {
 }
 
 @test "idle: status 5 if a count was wanted, 0 otherwise" {
-	run -5 echoed -m one -n 2 -T 50ms
+	run -5 echoed -m one -n 2 -T 1s
 	[[ $output = one*'no message for --idle-timeout, and --count was not reached' ]]
-	run -0 echoed -m one -T 50ms
+	run -0 echoed -m one -T 1s
 	[ "$output" = one ]
 }
 
@@ -369,7 +370,7 @@ usage() {
 
 @test "progress is for terminals" {
 	peer a4
-	run -0 --separate-stderr "$pair" -- "$cat" -d link.conf:a4 -p -m one -n 1 ep0 -- "${peer[@]}"
+	run -0 --separate-stderr "$pair" -- "$cat" --quiet -d link.conf:a4 -p -m one -n 1 ep0 -- "${peer[@]}"
 	[ -z "$stderr" ]
 	command -v script >/dev/null || skip "no script(1) to make a terminal"
 	run -0 script -qec "'$pair' -- '$cat' -d link.conf:a4 -p -m one -n 1 ep0 -- $(
@@ -392,7 +393,7 @@ usage() {
 	peer a4
 	mkfifo in out
 	exec 7<>in
-	"$pair" -- "$cat" -d link.conf:a4 -i line ep0 -- "${peer[@]}" <in >out 2>err 3>&- 7>&- &
+	"$pair" -- "$cat" --quiet -d link.conf:a4 -i line ep0 -- "${peer[@]}" <in >out 2>err 3>&- 7>&- &
 	started=$!
 	echo one >&7
 	head -1 <out >first
@@ -444,7 +445,7 @@ usage() {
 
 @test "the other side killed: nothing hangs that has a limit" {
 	peer a4
-	start -i line -n 2 -T 100ms
+	start -i line -n 2 -T 1s
 	echo one >&7
 	read -r line <&8
 	[ "$line" = one ]
