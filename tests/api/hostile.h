@@ -37,6 +37,9 @@ struct hostile {
 void hostile_start(struct hostile *h, struct seen *seen, bool initiator);
 void hostile_end(struct hostile *h);
 
+/* The peer starts anew, as firmware does, on a link that libicbmsg has given up; it comes back. */
+void hostile_restart(struct hostile *h, struct seen *seen);
+
 /* Write a packet; into the ring's memory only, or also publish it. */
 void hostile_lay(struct hostile *h, const void *packet, uint32_t len);
 void hostile_put(struct hostile *h, const void *packet, uint32_t len);
