@@ -11,6 +11,7 @@
 #include "core/instance.h"
 #include "core/receive.h"
 #include "core/send.h"
+#include "core/state.h"
 #include "core/snapshot.h"
 #include "core/wait.h"
 
@@ -111,6 +112,16 @@ void icbmsg_set_log(struct icbmsg *link, icbmsg_log_fn fn, void *user)
 void icbmsg_get_stats(struct icbmsg *link, struct icbmsg_stats *stats, size_t size)
 {
 	instance_get_stats(link, stats, size);
+}
+
+int icbmsg_get_records(struct icbmsg *link, struct icbmsg_record *records, size_t max)
+{
+	return link && records ? (int)instance_get_records(link, records, max) : -EINVAL;
+}
+
+int icbmsg_load_records(struct icbmsg_config *cfg, struct icbmsg_record *records, size_t max)
+{
+	return cfg && records ? state_load_records(cfg, records, max) : -EINVAL;
 }
 
 /* Endpoints */

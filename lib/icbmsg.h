@@ -429,13 +429,53 @@ struct icbmsg_stats {
 /** Read the counters. @size: sizeof(struct icbmsg_stats) as the caller was compiled with. */
 void icbmsg_get_stats(struct icbmsg *link, struct icbmsg_stats *stats, size_t size);
 
-/** A copy of both regions at one moment, decoded; made without writing to them. */
-struct icbmsg_snapshot;
-
 enum icbmsg_direction {
 	ICBMSG_TX = 0, /**< written by this side */
 	ICBMSG_RX = 1, /**< written by the other side */
 };
+
+/** What a flight recorder's entry tells. */
+enum icbmsg_record_kind {
+	ICBMSG_RECORD_PACKET = 1, /**< a control message */
+	ICBMSG_RECORD_ANNOUNCED,  /**< this side announced itself (section 3) */
+	ICBMSG_RECORD_MAGIC,      /**< the other side's announcement was read */
+	ICBMSG_RECORD_UP,         /**< the link came up */
+	ICBMSG_RECORD_LOST,       /**< the session ended; @type is an enum icbmsg_unbound_reason */
+};
+
+/** One entry of the flight recorder: the last control messages each way. */
+struct icbmsg_record {
+	uint64_t number;  /**< counts all entries ever made, from 1 */
+	uint64_t time_ns; /**< CLOCK_MONOTONIC, as coarse as the system's tick (1 to 10 ms) */
+	uint32_t session; /**< counts the sessions of one icbmsg_open() */
+	enum icbmsg_direction direction;
+	enum icbmsg_record_kind kind;
+	uint32_t offset; /**< PACKET: in the ring's data */
+	uint32_t size;   /**< PACKET: bytes of the control message */
+	uint8_t type;    /**< PACKET: of the control message (section 4) */
+	uint8_t ept;     /**< PACKET: endpoint address */
+	uint8_t block;   /**< PACKET: first block of the buffer it is about */
+};
+
+/** Entries that icbmsg_get_records() can return at most. */
+#define ICBMSG_RECORDS_MAX 512
+
+/**
+ * Copy the newest @max entries of the flight recorder, oldest first.
+ * Returns how many.
+ */
+int icbmsg_get_records(struct icbmsg *link, struct icbmsg_record *records, size_t max);
+
+/**
+ * The same from the state-file that @cfg names, whether the link is open in some process or its owner
+ * has died.
+ * Errors: those of open(2) and read(2); -EBADMSG if the file holds no session of this version;
+ * -ENOENT if @cfg has no state-file. icbmsg_config_error() says which.
+ */
+int icbmsg_load_records(struct icbmsg_config *cfg, struct icbmsg_record *records, size_t max);
+
+/** A copy of both regions at one moment, decoded; made without writing to them. */
+struct icbmsg_snapshot;
 
 /** A region's indices, as found. */
 struct icbmsg_snapshot_ring {

@@ -15,6 +15,7 @@
 
 #define CONFIG_ERROR_SIZE 512u
 #define CONFIG_NAME_SIZE 64u
+#define CONFIG_PATH_SIZE 256u
 
 struct config_region {
 	uint64_t offset, size; /* in the mapping */
@@ -29,6 +30,7 @@ struct config_values {
 	struct layout_geometry tx_geometry, rx_geometry;
 	struct layout_region tx_layout, rx_layout;
 	int64_t rescue_interval_ns;
+	char state_file[CONFIG_PATH_SIZE]; /* "" for none */
 	char wire[16];               /* name of the wire generation */
 	char name[CONFIG_NAME_SIZE]; /* of the instance; "" if it came key by key */
 };

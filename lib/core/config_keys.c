@@ -275,6 +275,14 @@ static bool parse_rescue(void *out, const char *text)
 	return parse_duration(out, text, RESCUE_MIN);
 }
 
+static bool parse_path(void *out, const char *text)
+{
+	if (*text == '\0' || strlen(text) >= CONFIG_PATH_SIZE)
+		return false;
+	strcpy(out, text);
+	return true;
+}
+
 #define FIELD(name) offsetof(struct config_values, name)
 
 const struct config_key config_keys[KEY_COUNT] = {
@@ -312,6 +320,8 @@ const struct config_key config_keys[KEY_COUNT] = {
 	[KEY_RESCUE_INTERVAL] = { "rescue-interval", parse_rescue, FIELD(rescue_interval_ns),
 				  "a duration from 100us to 1m with its unit (us, ms, s, m)",
 				  "20ms", "50ms" },
+	[KEY_STATE_FILE] = { "state-file", parse_path, FIELD(state_file),
+			     "a path of 1 to 255 bytes", "/run/icbmsg/net.state", NULL },
 };
 
 void config_entry_clear(struct config_entry *entry)

@@ -47,6 +47,7 @@ int instance_enter(struct icbmsg *i)
 		return -ESHUTDOWN;
 	}
 	i->inside++;
+	i->link.now_ns = clock_coarse();
 	return 0;
 }
 
@@ -147,9 +148,10 @@ static int acquire(struct icbmsg *i, struct icbmsg_config *cfg, const struct con
 	char error[MEM_ERROR_SIZE] = "";
 	int ret;
 
-	i->session = calloc(1, sizeof(*i->session));
-	if (!i->session)
-		return config_fail(cfg, -ENOMEM, "not enough memory for a session");
+	ret = state_open(&i->state, v->state_file, cfg);
+	if (ret < 0)
+		return ret;
+	i->session = i->state.session;
 	ret = memory_map(&i->memory, &v->memory, false, error);
 	if (ret < 0)
 		return config_fail(cfg, ret, "%s", error);
@@ -181,6 +183,7 @@ static struct icbmsg *allocate(const struct config_values *v)
 		return NULL;
 	i->kick_fd = i->timer_fd = i->ready_fd = i->poll_fd = -1;
 	i->doorbell.rx_fd = i->doorbell.tx_fd = -1;
+	i->state.fd = -1;
 	i->rescue_interval = v->rescue_interval_ns;
 	pthread_mutex_init(&i->lock, NULL);
 	wait_init_condition(&i->changed);
@@ -203,6 +206,7 @@ int instance_open(struct icbmsg **out, struct icbmsg_config *cfg)
 	if (ret < 0)
 		return ret;
 	init_link(i, &v, proto_find(v.wire));
+	i->link.now_ns = clock_coarse();
 	i->link.ops->start(&i->link);
 	i->rescue_at = clock_now() + i->rescue_interval;
 	wait_ring(i);
@@ -220,7 +224,7 @@ void instance_free(struct icbmsg *i)
 	memory_unmap(&i->memory);
 	pthread_cond_destroy(&i->changed);
 	pthread_mutex_destroy(&i->lock);
-	free(i->session);
+	state_close(&i->state);
 	free(i->bounce);
 	free(i);
 }

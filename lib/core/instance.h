@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/config.h"
+#include "core/state.h"
 #include "icbmsg.h"
 #include "mem/doorbell.h"
 #include "mem/memory.h"
@@ -30,7 +31,8 @@ struct icbmsg {
 
 	struct memory memory;
 	struct doorbell doorbell;
-	struct session *session;
+	struct state state;
+	struct session *session; /* in state */
 	struct proto_link link;
 	struct icbmsg_ept ept[SESSION_EPT_MAX];
 
@@ -96,6 +98,8 @@ void instance_log(struct icbmsg *i, enum icbmsg_log_level level, const char *for
 
 void instance_get_layout(const struct icbmsg *i, struct icbmsg_layout *out, size_t size);
 void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size);
+
+size_t instance_get_records(struct icbmsg *i, struct icbmsg_record *records, size_t max);
 
 /* The public form of a pair of layouts. */
 void layout_to_public(struct icbmsg_layout *out, size_t size, const struct layout_region *tx,

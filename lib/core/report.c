@@ -86,3 +86,13 @@ void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size)
 	pthread_mutex_unlock(&i->lock);
 	copy_out(out, size, &full, sizeof(full));
 }
+
+size_t instance_get_records(struct icbmsg *i, struct icbmsg_record *records, size_t max)
+{
+	size_t count;
+
+	pthread_mutex_lock(&i->lock);
+	count = state_records(i->session, records, max);
+	pthread_mutex_unlock(&i->lock);
+	return count;
+}

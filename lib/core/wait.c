@@ -30,6 +30,14 @@ int64_t clock_now(void)
 	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
+uint64_t clock_coarse(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)(ts.tv_sec * NS_PER_S + ts.tv_nsec);
+}
+
 int64_t deadline_after(int64_t timeout_ns)
 {
 	int64_t now;
@@ -215,6 +223,7 @@ static void poll_unlocked(struct icbmsg *i, struct pollfd *fds, nfds_t n, int64_
 	ret = ppoll(fds, n, remaining == DEADLINE_NEVER ? NULL : &ts, NULL);
 	pthread_mutex_lock(&i->lock);
 	i->polling = false;
+	i->link.now_ns = clock_coarse();
 	if (ret < 0)
 		for (nfds_t k = 0; k < n; k++)
 			fds[k].revents = 0;

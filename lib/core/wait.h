@@ -15,6 +15,9 @@
 /* CLOCK_MONOTONIC in ns. */
 int64_t clock_now(void);
 
+/* The same, cheaper and as coarse as the system's tick. */
+uint64_t clock_coarse(void);
+
 /* The moment @timeout_ns from now; DEADLINE_NEVER for a negative one. */
 int64_t deadline_after(int64_t timeout_ns);
 

@@ -40,6 +40,20 @@ static int put(struct proto_link *l, const uint8_t *packet, uint32_t len)
 	return ring_put(r, &s->tx_wr, packet, len);
 }
 
+static void record(struct proto_link *l, enum recorder_direction dir, uint32_t offset,
+		   const uint8_t *packet, uint32_t len)
+{
+	recorder_add(&l->s->recorder, dir,
+		     &(struct recorder_entry){ .time_ns = l->now_ns,
+					       .generation = l->s->generation,
+					       .offset = offset,
+					       .kind = RECORD_PACKET,
+					       .type = packet[0],
+					       .ept = len > 1 ? packet[1] : 0,
+					       .block = len > 2 ? packet[2] : 0,
+					       .size = len });
+}
+
 /*
  * The ring has room for all that a working peer can cause (section 2): no room is a broken peer, not
  * a state to wait in.
@@ -59,6 +73,7 @@ int classic_put(struct proto_link *l, enum control_type type, uint8_t ept, uint3
 		return -EPROTO;
 	}
 	ring_publish(&l->tx_ring, s->tx_wr);
+	record(l, RECORDER_TX, before, packet, CONTROL_SIZE);
 	l->count.tx_packets++;
 	if (l->doorbell_due)
 		return 0;
@@ -208,6 +223,7 @@ static bool drain_to(struct proto_link *l, uint32_t wr, unsigned int *changed)
 	while (ring_index_valid(&l->rx_ring, wr) &&
 	       (len = ring_peek(&l->rx_ring, rd, wr, packet, &next)) > 0) {
 		*changed |= PROTO_READ;
+		record(l, RECORDER_RX, rd, packet, (uint32_t)len);
 		if (!handle(l, packet, (uint32_t)len, changed))
 			return false;
 		rd = next;

@@ -33,6 +33,7 @@ void classic_lose(struct proto_link *l, uint8_t reason)
 {
 	l->count.tx_unknown += session_reset(l->s, reason);
 	l->count.restarts++;
+	proto_record(l, RECORDER_RX, RECORD_LOST, reason);
 	l->lost = true;
 }
 
@@ -177,6 +178,7 @@ static void await(struct proto_link *l)
 	struct session *s = l->s;
 
 	s->phase = PHASE_WAITING;
+	proto_record(l, RECORDER_TX, RECORD_ANNOUNCED, 0);
 	s->magic_consumed = false;
 	s->rx_rd = 0;
 	s->rescues = 0;
@@ -297,6 +299,7 @@ static void read_announcement(struct proto_link *l)
 			return;
 		s->rx_rd = next;
 		s->magic_consumed = true;
+		proto_record(l, RECORDER_RX, RECORD_MAGIC, 0);
 		l->doorbell_due = true;
 	}
 }
@@ -322,6 +325,7 @@ bool classic_handshake(struct proto_link *l)
 	s->confirmed = false;
 	s->rearmed = false;
 	s->phase = PHASE_UP;
+	proto_record(l, RECORDER_RX, RECORD_UP, 0);
 	return true;
 }
 

@@ -20,6 +20,16 @@ const struct proto_ops *proto_find(const char *name)
 	return NULL;
 }
 
+void proto_record(struct proto_link *l, enum recorder_direction dir, enum recorder_kind kind,
+		  uint8_t type)
+{
+	recorder_add(&l->s->recorder, dir,
+		     &(struct recorder_entry){ .time_ns = l->now_ns,
+					       .generation = l->s->generation,
+					       .kind = (uint8_t)kind,
+					       .type = type });
+}
+
 void proto_complain(struct proto_link *l, enum proto_complaint kind, const char *format, ...)
 {
 	char line[200];

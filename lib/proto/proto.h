@@ -103,7 +103,8 @@ struct proto_link {
 	uint8_t *tx_begin, *rx_begin; /* where the regions' aligned starts are mapped */
 	struct ring tx_ring, rx_ring;
 	bool doorbell_due;
-	bool lost; /* the session was reset; cleared by the pump that reports it */
+	uint64_t now_ns; /* for the flight recorder; kept up to date by the core */
+	bool lost;       /* the session was reset; cleared by the pump that reports it */
 	struct proto_counters count;
 	unsigned int complaints; /* enum proto_complaint already logged */
 	proto_log_fn log;        /* misbehaviour of the other side; may be NULL */
@@ -124,6 +125,10 @@ static inline void *proto_rx_block(const struct proto_link *l, uint32_t n)
 {
 	return l->rx_begin + l->rx.blocks_off + (size_t)n * l->rx.block_size;
 }
+
+/* Note what happened in the flight recorder. */
+void proto_record(struct proto_link *l, enum recorder_direction dir, enum recorder_kind kind,
+		  uint8_t type);
 
 /* Log a line about the other side, once per kind. */
 void proto_complain(struct proto_link *l, enum proto_complaint kind, const char *format, ...)

@@ -5,11 +5,17 @@
 #include "proto/session.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 void session_init(struct session *s, uint32_t tx_blocks, bool initiator)
 {
-	memset(s, 0, sizeof(*s));
+	if (session_valid(s, sizeof(*s)))
+		memset(s, 0, offsetof(struct session, recorder));
+	else
+		memset(s, 0, sizeof(*s));
+	s->magic = SESSION_MAGIC;
+	s->size = sizeof(*s);
 	s->generation = 1;
 	s->initiator = initiator;
 	blocks_init(&s->tx_free, tx_blocks);

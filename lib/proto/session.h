@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/recorder.h"
 #include "wire/blocks.h"
 #include "wire/control.h"
 
@@ -84,7 +85,13 @@ struct session_ept {
 	char name[SESSION_NAME_MAX + 1];
 };
 
+/* What a file with a session in it begins with. */
+#define SESSION_MAGIC 0x5342434956303031 /* "100VICBS" in memory order, little-endian */
+
 struct session {
+	uint64_t magic; /* SESSION_MAGIC once it is initialised */
+	uint64_t size;  /* sizeof(struct session) of the version that wrote it */
+
 	uint32_t generation; /* counts the link's re-initialisations; part of rx handles */
 	uint8_t phase;       /* enum session_phase */
 	bool initiator;
@@ -117,8 +124,17 @@ struct session {
 	uint32_t writers;  /* endpoints with wants_writable */
 	uint32_t event_head, event_tail; /* free-running; tail is where the next goes */
 	struct session_event events[SESSION_EVENTS];
+
+	struct recorder recorder; /* outlives the session proper: never cleared */
 };
 
+/* Does @s, read from a file of @size bytes, hold a session of this version? */
+static inline bool session_valid(const struct session *s, size_t size)
+{
+	return size >= sizeof(*s) && s->magic == SESSION_MAGIC && s->size == sizeof(*s);
+}
+
+/* Begin anew; what an earlier owner's flight recorder holds stays. */
 void session_init(struct session *s, uint32_t tx_blocks, bool initiator);
 
 /* Slot of the endpoint @name, or -1. */

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Sessions in files. The file is locked while it is used, and only sized and mapped here.
+ */
+#include "core/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+
+static int fail(struct icbmsg_config *cfg, const char *path, int err, const char *remedy)
+{
+	return config_fail(cfg, -err, "state-file %s: %s%s", path, strerror(err), remedy);
+}
+
+static void *map(int fd)
+{
+	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+	void *p = mmap(NULL, sizeof(struct session), PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int state_open(struct state *st, const char *path, struct icbmsg_config *cfg)
+{
+	_cleanup_(close_fd) int fd = -1;
+	struct session *s;
+	int err;
+
+	if (path[0] != '\0') {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return fail(cfg, path, errno, "; name a file in a folder you may write to");
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+			return fail(cfg, path, EBUSY,
+				    ": another process has this instance open; stop it first, or "
+				    "give each its own state-file");
+		/* Reserved at once: a full disk must not become a SIGBUS later. */
+		err = posix_fallocate(fd, 0, sizeof(struct session));
+		if (err)
+			return fail(cfg, path, err, "");
+	}
+	s = map(fd);
+	if (!s)
+		return fail(cfg, path, errno, "");
+	st->session = s;
+	st->fd = take_fd(&fd);
+	return 0;
+}
+
+void state_close(struct state *st)
+{
+	if (st->session)
+		munmap(st->session, sizeof(struct session));
+	st->session = NULL;
+	close_fd(&st->fd);
+}
+
+int state_read(struct session *out, const char *path, struct icbmsg_config *cfg)
+{
+	_cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return fail(cfg, path, errno, "");
+	n = pread(fd, out, sizeof(*out), 0);
+	if (n < 0)
+		return fail(cfg, path, errno, "");
+	if (!session_valid(out, (size_t)n))
+		return config_fail(cfg, -EBADMSG,
+				   "state-file %s: not a session of this version of libicbmsg",
+				   path);
+	return 0;
+}
+
+static void to_public(struct icbmsg_record *out, const struct recorder_entry *e, uint8_t dir)
+{
+	*out = (struct icbmsg_record){
+		.number = e->number,
+		.time_ns = e->time_ns,
+		.session = e->generation,
+		.direction = dir == RECORDER_TX ? ICBMSG_TX : ICBMSG_RX,
+		.kind = (enum icbmsg_record_kind)e->kind,
+		.offset = e->offset,
+		.size = e->size,
+		.type = e->type,
+		.ept = e->ept,
+		.block = e->block,
+	};
+}
+
+size_t state_records(const struct session *s, struct icbmsg_record *records, size_t max)
+{
+	enum { ALL = RECORDER_DIRECTIONS * RECORDER_ENTRIES };
+	struct recorder_entry entries[ALL];
+	uint8_t dirs[ALL];
+	size_t count = recorder_read(&s->recorder, entries, dirs, max < ALL ? max : ALL);
+
+	for (size_t i = 0; i < count; i++)
+		to_public(&records[i], &entries[i], dirs[i]);
+	return count;
+}
+
+int state_load_records(struct icbmsg_config *cfg, struct icbmsg_record *records, size_t max)
+{
+	const char *path = config_get(cfg, "state-file");
+	_cleanup_(free_ptr) struct session *s = malloc(sizeof(*s));
+	int ret;
+
+	if (!s)
+		return config_fail(cfg, -ENOMEM, "not enough memory for a session");
+	if (!path)
+		return config_fail(cfg, -ENOENT,
+				   "state-file: missing; a flight recorder is kept in a file only "
+				   "where the configuration names one");
+	ret = state_read(s, path, cfg);
+	return ret < 0 ? ret : (int)state_records(s, records, max);
+}
