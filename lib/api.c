@@ -252,4 +252,9 @@ int icbmsg_snapshot_get_buffer(const struct icbmsg_snapshot *snapshot, enum icbm
 	return r && buffer ? snapshot_region_buffer(r, block, buffer) : -EINVAL;
 }
 
+int icbmsg_event_done(struct icbmsg *link)
+{
+	return link ? receive_event_done(link) : -EINVAL;
+}
+
 #pragma GCC visibility pop

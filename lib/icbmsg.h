@@ -391,6 +391,13 @@ struct icbmsg_event {
  */
 int icbmsg_next_event(struct icbmsg *link, struct icbmsg_event *event, int64_t timeout_ns);
 
+/**
+ * Finish with the last event without asking for another: a received buffer that was not held is
+ * released.
+ * Errors: -EBUSY, -EDEADLK and -ESHUTDOWN as icbmsg_dispatch().
+ */
+int icbmsg_event_done(struct icbmsg *link);
+
 /* ------------------------------------------------------------------------------------------------
  * Looking inside
  */

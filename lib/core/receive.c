@@ -114,7 +114,7 @@ static int begin(struct icbmsg *i, int64_t timeout_ns)
 	i->dispatching = true;
 	i->dispatcher = pthread_self();
 	/* Who does not wait here waits on the descriptor: it must not stay readable for nothing. */
-	if (timeout_ns == 0)
+	if (timeout_ns == 0 && !session_has_events(i->session))
 		wait_collect(i);
 	return 0;
 }
@@ -135,6 +135,17 @@ int receive_next_event(struct icbmsg *i, struct icbmsg_event *event, int64_t tim
 	ret = next_event(i, event, timeout_ns);
 	end(i);
 	return ret;
+}
+
+int receive_event_done(struct icbmsg *i)
+{
+	int ret = begin(i, ICBMSG_FOREVER);
+
+	if (ret < 0)
+		return ret;
+	finish_current(i);
+	end(i);
+	return 0;
 }
 
 static bool run_callback(const struct icbmsg_event *ev, const struct icbmsg_ept_callbacks *cb,

@@ -9,6 +9,7 @@
 #include "core/instance.h"
 
 int receive_next_event(struct icbmsg *i, struct icbmsg_event *event, int64_t timeout_ns);
+int receive_event_done(struct icbmsg *i);
 int receive_dispatch(struct icbmsg *i, int64_t timeout_ns);
 int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx);
 int receive_release(struct icbmsg *i, struct icbmsg_rx rx);

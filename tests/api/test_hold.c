@@ -172,6 +172,13 @@ static void events_come_one_by_one(void **state)
 	assert_int_equal(ev.size, 3);
 	assert_memory_equal(ev.data, "one", 3);
 	assert_int_equal(icbmsg_next_event(e.b, &ev, 0), 0);
+	/* Finished with, without another one. */
+	assert_int_equal(icbmsg_send(ea, "six", 3, SURELY), 0);
+	assert_int_equal(icbmsg_next_event(e.b, &ev, SURELY), 1);
+	assert_int_equal(ends_stats(e.b).rx_held, 1);
+	assert_int_equal(icbmsg_event_done(e.b), 0);
+	assert_int_equal(ends_stats(e.b).rx_held, 0);
+	assert_int_equal(icbmsg_event_done(e.b), 0);
 	/* An event that is not finished with does not keep the instance open. */
 	assert_int_equal(icbmsg_send(ea, "two", 3, SURELY), 0);
 	assert_int_equal(icbmsg_next_event(e.b, &ev, SURELY), 1);
