@@ -21,6 +21,7 @@
 
 #define PARTS 3u
 #define FILE_SIZE (3u * STREAM_CHUNK + 17u)
+#define MORE_THAN_ALL ((size_t)10 * STREAM_CHUNK)
 
 struct pair {
 	uint8_t *content;
@@ -120,7 +121,7 @@ static void one_message(void **state)
 {
 	struct pair *p = *state;
 
-	move(p, 1, 10 * STREAM_CHUNK);
+	move(p, 1, MORE_THAN_ALL);
 	assert_false(stream_tx_pending(&p->tx, 1));
 	assert_false(stream_rx_complete(&p->rx));
 	/* The others have nothing but their ends. */
@@ -152,7 +153,7 @@ static void more_behind_the_end(void **state)
 {
 	struct pair *p = *state;
 
-	move(p, 0, 10 * STREAM_CHUNK);
+	move(p, 0, MORE_THAN_ALL);
 	assert_int_equal(stream_rx_take(&p->rx, 0, "x", 1), -EBADMSG);
 	assert_non_null(strstr(p->rx.error, "behind its end"));
 }
@@ -167,7 +168,7 @@ static void lost_chunk(void **state)
 	assert_int_equal(stream_tx_fill(&p->tx, 0, lost, STREAM_HEADER + STREAM_CHUNK),
 			 STREAM_HEADER + STREAM_CHUNK);
 	free(lost);
-	move(p, 1, 10 * STREAM_CHUNK);
+	move(p, 1, MORE_THAN_ALL);
 	move(p, 2, 100);
 	assert_int_equal(stream_tx_fill(&p->tx, 0, end, sizeof(end)), sizeof(end));
 	assert_int_equal(stream_rx_take(&p->rx, 0, end, sizeof(end)), -EBADMSG);
@@ -179,7 +180,7 @@ static void sizes_that_differ(void **state)
 	struct pair *p = *state;
 	uint8_t end[STREAM_HEADER] = { [0] = 1, [12] = 'C', 'H', 'N', 'K' };
 
-	move(p, 1, 10 * STREAM_CHUNK);
+	move(p, 1, MORE_THAN_ALL);
 	assert_int_equal(stream_rx_take(&p->rx, 0, end, sizeof(end)), -EBADMSG);
 	assert_non_null(strstr(p->rx.error, "another file size"));
 }
