@@ -309,15 +309,17 @@ static void *pour(void *user)
 	int bell = h.initiator ? h.e.bell_to_a : h.e.bell_to_b;
 
 	while (!stopped(f) && now() < end) {
-		/* Many packets per doorbell: the ring shall never be found empty. */
+		/* One doorbell for many packets: the ring shall hardly ever be found empty. */
 		for (int i = 0; i < 4096; i++) {
-			if (ring_put(&h.out, &h.wr, f->packet, sizeof(f->packet)) == 0) {
-				ring_publish(&h.out, h.wr);
-				f->packets++;
-			}
+			if (ring_put(&h.out, &h.wr, f->packet, sizeof(f->packet)) < 0)
+				break;
+			ring_publish(&h.out, h.wr);
+			f->packets++;
 			h.rd = ring_load_wr(&h.in);
 			shm_store32_release(h.in.rd_idx, h.rd);
 		}
+		h.rd = ring_load_wr(&h.in);
+		shm_store32_release(h.in.rd_idx, h.rd);
 		eventfd_write(bell, 1);
 	}
 	return NULL;
@@ -380,7 +382,8 @@ static void flood_of(uint8_t type, uint8_t ept, uint8_t block)
 	assert_in_time(call_wait_bound, -ETIMEDOUT);
 	__atomic_store_n(&f.stop, true, __ATOMIC_RELAXED);
 	assert_int_equal(pthread_join(f.thread, NULL), 0);
-	assert_true(f.packets > 1000);
+	/* More than the ring holds: it was read, too. */
+	assert_true(f.packets > h.out.len / 8);
 	/* Answers lap our ring many times between two looks at the peer: that is no restart. */
 	assert_int_equal(ends_stats(h.link).restarts, 0);
 	assert_true(h.warnings <= 2);
