@@ -122,3 +122,24 @@ config() {
 	[ "$status" -eq 2 ]
 	[[ "$output" == *"FILE[:INSTANCE] is missing"* ]]
 }
+
+@test "inspect shows what two programs said to each other, while one is still there" {
+	name=icbmsg-ctl-live-$$
+	config "$name"
+	sed -e 's/instance one/instance two/' -e 's/tx-/xx-/; s/rx-/tx-/; s/xx-/rx-/' \
+		"$BATS_TEST_TMPDIR/one.conf" >"$BATS_TEST_TMPDIR/two.conf"
+	"$ICBMSG_BIN_DIR/icbmsg-cat" --direct "$BATS_TEST_TMPDIR/one.conf" -u chat \
+		>/dev/null 2>&1 3>&- &
+	pid=$!
+	run "$ICBMSG_BIN_DIR/icbmsg-cat" --direct "$BATS_TEST_TMPDIR/two.conf" -U -m hello chat
+	sent=$status
+	run "$ctl" inspect --dump "$BATS_TEST_TMPDIR/one.conf"
+	kill "$pid"
+	rm -f "/dev/shm/$name"
+	[ "$sent" -eq 0 ]
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"both sides have been there and have read each other"* ]]
+	[[ "$output" == *"DATA endpoint 0 block "*": 5 bytes"* ]]
+	[[ "$output" == *" 68 65 6c 6c 6f "*" hello"* ]]
+	[[ "$output" =~ endpoints\ seen$'\n'\ +0\ +.*bound ]]
+}
