@@ -176,7 +176,7 @@ int icbmsg_get_fd(struct icbmsg *link);
 
 /**
  * Read what has arrived and run callbacks for it; wait up to @timeout_ns for the first.
- * Returns the number of callbacks run, 0 when the time is up. Returns to the caller after at most one
+ * Returns the number of callbacks run: 0 when the time is up, or when what happened has no callback. Returns to the caller after at most one
  * pass over what had arrived, so that a busy peer cannot keep it.
  * Errors: -EBUSY if another thread dispatches; -EDEADLK inside a callback; -ESHUTDOWN if the
  * instance is closed meanwhile.
@@ -303,8 +303,8 @@ struct icbmsg *icbmsg_ept_link(const struct icbmsg_ept *ept);
  * Send a copy of @size bytes (0 is a message too), waiting up to @timeout_ns for free blocks.
  * Errors: -EMSGSIZE if it is larger than icbmsg_max_size(); -ENOTCONN if the endpoint is not bound;
  * -ENOBUFS with timeout 0 if there is no room now (the writable callback tells when to try again);
- * -ETIMEDOUT; -ECONNRESET if the other side restarted while waiting or sending; -ECANCELED;
- * -ESHUTDOWN.
+ * -ETIMEDOUT; -ECONNRESET if the other side restarted while waiting or sending; -EPROTO if it does not
+ * read its control messages at all; -ECANCELED; -ESHUTDOWN.
  */
 int icbmsg_send(struct icbmsg_ept *ept, const void *data, size_t size, int64_t timeout_ns);
 
@@ -323,7 +323,8 @@ int icbmsg_get_tx_buffer(struct icbmsg_ept *ept, size_t *size, int64_t timeout_n
  * Send the first @size bytes of a buffer of icbmsg_get_tx_buffer(); whole blocks behind them are
  * free again at once. Never waits. On success the buffer belongs to the other side; on an error the caller keeps it.
  * Errors: -EINVAL if @data is not such a buffer; -EMSGSIZE if @size is more than it holds;
- * -ENOTCONN if the endpoint is not bound; -EPROTO if the other side has corrupted the link.
+ * -ENOTCONN if the endpoint is not bound; -ECONNRESET if the other side turns out to have restarted;
+ * -EPROTO if it does not read its control messages at all; -ESHUTDOWN.
  */
 int icbmsg_send_nocopy(struct icbmsg_ept *ept, void *data, size_t size);
 

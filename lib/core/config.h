@@ -30,9 +30,10 @@ struct config_values {
 	struct layout_geometry tx_geometry, rx_geometry;
 	struct layout_region tx_layout, rx_layout;
 	int64_t rescue_interval_ns;
+	int64_t spin_ns;                   /* 0 = do not */
 	char state_file[CONFIG_PATH_SIZE]; /* "" for none */
-	char wire[16];               /* name of the wire generation */
-	char name[CONFIG_NAME_SIZE]; /* of the instance; "" if it came key by key */
+	char wire[16];                     /* name of the wire generation */
+	char name[CONFIG_NAME_SIZE];       /* of the instance; "" if it came key by key */
 };
 
 struct icbmsg_config;

@@ -19,6 +19,7 @@
 #define NS_PER_S (1000 * NS_PER_MS)
 #define POLL_MIN (10 * NS_PER_US)
 #define RESCUE_MIN (100 * NS_PER_US)
+#define SPIN_MAX (10 * NS_PER_MS)
 #define DURATION_MAX (60 * NS_PER_S)
 #define WORD_MAX 31u /* letters of a name that can be a misspelt one */
 
@@ -275,6 +276,14 @@ static bool parse_rescue(void *out, const char *text)
 	return parse_duration(out, text, RESCUE_MIN);
 }
 
+static bool parse_spin(void *out, const char *text)
+{
+	if (strcmp(text, "no") != 0)
+		return parse_duration(out, text, NS_PER_US) && *(int64_t *)out <= SPIN_MAX;
+	*(int64_t *)out = 0;
+	return true;
+}
+
 static bool parse_path(void *out, const char *text)
 {
 	if (*text == '\0' || strlen(text) >= CONFIG_PATH_SIZE)
@@ -320,6 +329,8 @@ const struct config_key config_keys[KEY_COUNT] = {
 	[KEY_RESCUE_INTERVAL] = { "rescue-interval", parse_rescue, FIELD(rescue_interval_ns),
 				  "a duration from 100us to 1m with its unit (us, ms, s, m)",
 				  "20ms", "50ms" },
+	[KEY_SPIN] = { "spin", parse_spin, FIELD(spin_ns), "no, or a duration from 1us to 10ms",
+		       "50us", "20us" },
 	[KEY_STATE_FILE] = { "state-file", parse_path, FIELD(state_file),
 			     "a path of 1 to 255 bytes", "/run/icbmsg/net.state", NULL },
 };

@@ -27,6 +27,7 @@ enum config_key_id {
 	KEY_WORD_SIZE,
 	KEY_WIRE,
 	KEY_RESCUE_INTERVAL,
+	KEY_SPIN,
 	KEY_STATE_FILE,
 	KEY_COUNT,
 };

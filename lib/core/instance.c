@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/wait.h"
 #include "util/cleanup.h"
@@ -185,6 +186,7 @@ static struct icbmsg *allocate(const struct config_values *v)
 	i->doorbell.rx_fd = i->doorbell.tx_fd = -1;
 	i->state.fd = -1;
 	i->rescue_interval = v->rescue_interval_ns;
+	i->spin = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? v->spin_ns : 0;
 	pthread_mutex_init(&i->lock, NULL);
 	wait_init_condition(&i->changed);
 	return i;

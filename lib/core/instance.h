@@ -43,8 +43,10 @@ struct icbmsg {
 	bool polling;         /* some thread polls */
 	bool more;            /* the last pump left something unread */
 	bool closing;
-	int kick_fd;  /* wakes the polling thread */
-	int timer_fd; /* ticks at the rescue interval */
+	int64_t spin;    /* ns to look at the memory before sleeping */
+	int64_t tick_at; /* when timer_fd will be readable; CLOCK_MONOTONIC ns */
+	int kick_fd;     /* wakes the polling thread */
+	int timer_fd;    /* ticks at the rescue interval */
 	int ready_fd; /* readable while events are queued: for users of the pollable descriptor */
 	bool ready;   /* ready_fd is readable */
 	int poll_fd;  /* epoll over doorbell, timer and ready_fd */

@@ -83,7 +83,7 @@ int wait_init(struct icbmsg *i)
 	i->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	i->poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (i->kick_fd < 0 || i->ready_fd < 0 || i->timer_fd < 0 || i->poll_fd < 0 ||
-	    timerfd_settime(i->timer_fd, 0, &tick, NULL) < 0)
+	    timerfd_settime(i->timer_fd, TFD_TIMER_ABSTIME, &tick, NULL) < 0)
 		return -errno;
 	ret = watch(i->poll_fd, i->doorbell.rx_fd);
 	if (ret == 0)
@@ -161,10 +161,14 @@ static void rescue(struct icbmsg *i, int64_t now)
 
 static void take_tick(struct icbmsg *i)
 {
+	int64_t now = clock_now();
 	uint64_t ticks;
 
-	if (read(i->timer_fd, &ticks, sizeof(ticks)) > 0)
-		rescue(i, clock_now());
+	/* Not due: no system call. */
+	if (now < i->tick_at || read(i->timer_fd, &ticks, sizeof(ticks)) < 0)
+		return;
+	i->tick_at += (int64_t)ticks * i->rescue_interval;
+	rescue(i, now);
 }
 
 void wait_collect(struct icbmsg *i)
@@ -223,7 +227,6 @@ static void poll_unlocked(struct icbmsg *i, struct pollfd *fds, nfds_t n, int64_
 	ret = ppoll(fds, n, remaining == DEADLINE_NEVER ? NULL : &ts, NULL);
 	pthread_mutex_lock(&i->lock);
 	i->polling = false;
-	i->link.now_ns = clock_coarse();
 	if (ret < 0)
 		for (nfds_t k = 0; k < n; k++)
 			fds[k].revents = 0;
@@ -238,18 +241,72 @@ static inline void cpu_relax(void)
 #endif
 }
 
-/* Without a doorbell and with a CPU to spend: give others a chance at the lock and look again. */
+/* Looks at the memory between two at the clock: a clock costs as much as some twenty of them. */
+#define LOOKS_PER_CLOCK 32
+
+static bool look_for_a_while(const void *word, uint32_t idle)
+{
+	for (int n = 0; n < LOOKS_PER_CLOCK; n++) {
+		if (shm_load32_acquire(word) != idle)
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
+/*
+ * Look at the memory without the lock before going to sleep: to be woken costs the other side a
+ * system call more and us tens of microseconds. True if something has arrived.
+ */
+static bool spin(struct icbmsg *i, int64_t deadline)
+{
+	int64_t end = clock_now() + i->spin;
+	const void *word;
+	uint32_t idle;
+	bool arrived;
+
+	if (i->more || !i->link.ops->watch(&i->link, &word, &idle))
+		return false;
+	if (deadline < end)
+		end = deadline;
+	i->polling = true;
+	pthread_mutex_unlock(&i->lock);
+	do
+		arrived = look_for_a_while(word, idle);
+	while (!arrived && clock_now() < end);
+	pthread_mutex_lock(&i->lock);
+	i->polling = false;
+	return arrived;
+}
+
+/* Without a doorbell and with a CPU to spend: look, give others a chance at the lock, look again. */
 static int wait_busily(struct icbmsg *i, int64_t deadline)
 {
+	const void *word;
+	uint32_t idle;
 	int64_t now;
+	bool watch = !i->more && i->link.ops->watch(&i->link, &word, &idle);
 
 	pthread_mutex_unlock(&i->lock);
-	cpu_relax();
+	if (watch)
+		look_for_a_while(word, idle);
+	else
+		cpu_relax();
 	pthread_mutex_lock(&i->lock);
 	now = clock_now();
 	rescue(i, now);
 	instance_pump(i);
 	return deadline != DEADLINE_NEVER && now >= deadline ? -ETIMEDOUT : 0;
+}
+
+/* After sleeping or looking: read what is there, and let somebody else take over. */
+static int woken(struct icbmsg *i, int64_t deadline)
+{
+	i->link.now_ns = clock_coarse();
+	instance_pump(i);
+	if (i->waiters > 0)
+		pthread_cond_broadcast(&i->changed);
+	return deadline != DEADLINE_NEVER && clock_now() >= deadline ? -ETIMEDOUT : 0;
 }
 
 int wait_for_change(struct icbmsg *i, int64_t deadline)
@@ -266,6 +323,8 @@ int wait_for_change(struct icbmsg *i, int64_t deadline)
 		return wait_busily(i, deadline);
 	if (i->polling)
 		return wait_on_condition(i, deadline);
+	if (i->spin > 0 && spin(i, deadline))
+		return woken(i, deadline);
 	if (deadline != DEADLINE_NEVER) {
 		remaining = deadline - clock_now();
 		if (remaining < 0)
@@ -278,11 +337,7 @@ int wait_for_change(struct icbmsg *i, int64_t deadline)
 		take_tick(i);
 	if (fds[2].revents)
 		clear_eventfd(i->kick_fd);
-	instance_pump(i);
-	/* Whoever waits may have to take over from us. */
-	if (i->waiters > 0)
-		pthread_cond_broadcast(&i->changed);
-	return deadline != DEADLINE_NEVER && clock_now() >= deadline ? -ETIMEDOUT : 0;
+	return woken(i, deadline);
 }
 
 int wait_get_fd(struct icbmsg *i)

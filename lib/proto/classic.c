@@ -314,6 +314,13 @@ static uint32_t progress(const struct proto_link *l)
 	return shm_load32(l->tx_ring.rd_idx);
 }
 
+static bool watch(const struct proto_link *l, const void **word, uint32_t *idle)
+{
+	*word = l->rx_ring.wr_idx;
+	*idle = l->s->rx_rd;
+	return l->s->phase == PHASE_UP;
+}
+
 const struct proto_ops proto_classic = {
 	.name = "classic",
 	.start = classic_start,
@@ -324,6 +331,7 @@ const struct proto_ops proto_classic = {
 	.release = release,
 	.unread = unread,
 	.progress = progress,
+	.watch = watch,
 	.rescue = classic_rescue,
 	.diagnose = classic_diagnose,
 };

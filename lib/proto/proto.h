@@ -64,6 +64,12 @@ struct proto_ops {
 	/* A number that changes when the other side reads. */
 	uint32_t (*progress)(const struct proto_link *l);
 
+	/*
+	 * Where to look without the lock whether something has arrived: the shared word *@word holds
+	 * *@idle as long as nothing has. False if looking there tells nothing now.
+	 */
+	bool (*watch)(const struct proto_link *l, const void **word, uint32_t *idle);
+
 	/* The doorbell is about to be repeated in vain: try what else there is. */
 	void (*rescue)(struct proto_link *l);
 
