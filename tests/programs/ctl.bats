@@ -143,3 +143,33 @@ config() {
 	[[ "$output" == *" 68 65 6c 6c 6f "*" hello"* ]]
 	[[ "$output" =~ endpoints\ seen$'\n'\ +0\ +.*bound ]]
 }
+
+@test "inspect shows the flight recorder of a side that was killed" {
+	name=icbmsg-ctl-flight-$$
+	config "$name"
+	echo "state-file = $BATS_TEST_TMPDIR/one.state" >>"$BATS_TEST_TMPDIR/one.conf"
+	sed -e 's/instance one/instance two/; /state-file/d' \
+		-e 's/tx-/xx-/; s/rx-/tx-/; s/xx-/rx-/' \
+		"$BATS_TEST_TMPDIR/one.conf" >"$BATS_TEST_TMPDIR/two.conf"
+	run "$ctl" inspect "$BATS_TEST_TMPDIR/one.conf"
+	[[ "$output" == *"shm:/$name does not exist"* ]]
+	"$ICBMSG_BIN_DIR/icbmsg-cat" --direct "$BATS_TEST_TMPDIR/one.conf" -u chat \
+		>/dev/null 2>&1 3>&- &
+	pid=$!
+	run "$ICBMSG_BIN_DIR/icbmsg-cat" --direct "$BATS_TEST_TMPDIR/two.conf" -U -m hello chat
+	sent=$status
+	# One process at a time.
+	run "$ICBMSG_BIN_DIR/icbmsg-cat" --direct "$BATS_TEST_TMPDIR/one.conf" -u other
+	second=$status
+	[[ "$output" == *"one.state"*"another process has this instance open"* ]]
+	kill -9 "$pid"
+	run "$ctl" inspect "$BATS_TEST_TMPDIR/one.conf"
+	json=$("$ctl" inspect --json "$BATS_TEST_TMPDIR/one.conf")
+	rm -f "/dev/shm/$name"
+	[ "$sent" -eq 0 ]
+	[ "$second" -eq 1 ]
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"flight recorder: "*"announced ourselves"*"link up"*" BOUND endpoint 0 "* ]]
+	[[ "$output" == *"DATA endpoint 0 block "*"RELEASE_DATA endpoint 0 block "* ]]
+	[[ "$json" == *'"records":[{"number":1,'*'"event":"link up"'* ]]
+}

@@ -13,6 +13,7 @@
 #include "common/parse.h"
 #include "common/tool.h"
 #include "ctl/ctl.h"
+#include "ctl/records.h"
 
 #define DUMP_DEFAULT 64u
 
@@ -81,6 +82,7 @@ static void look(const struct arguments *a, struct icbmsg_config *cfg)
 		tool_fail(TOOL_ERROR, "%s", icbmsg_config_error(cfg));
 	if (!view || view_init(view, snapshot, &layout) < 0)
 		tool_fail(TOOL_ERROR, "out of memory");
+	records_load(view, cfg);
 	if (a->json)
 		inspect_print_json(view, &a->options);
 	else

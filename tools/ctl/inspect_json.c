@@ -9,6 +9,7 @@
 #include "common/tool.h"
 #include "ctl/ctl.h"
 #include "ctl/inspect.h"
+#include "ctl/records.h"
 
 static void add(struct json_object *o, const char *key, struct json_object *value)
 {
@@ -129,5 +130,6 @@ void inspect_print_json(const struct view *v, const struct inspect_options *opti
 	add(o, "tx", direction_object(&v->dir[ICBMSG_TX], &v->layout.tx, options));
 	add(o, "rx", direction_object(&v->dir[ICBMSG_RX], &v->layout.rx, options));
 	add(o, "endpoints", endpoints_array(v));
+	add(o, "records", records_array(v));
 	ctl_print_json(o);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "ctl/inspect.h"
+#include "ctl/records.h"
 
 #define DUMP_LINE 16u
 #define PAYLOAD_SHOWN 16u /* bytes of a packet that is no control message */
@@ -130,4 +131,5 @@ void inspect_print_text(const struct view *v, const struct inspect_options *opti
 	print_ring(rx, &v->layout.rx, "rx", "the other side");
 	print_packets(rx, options);
 	print_endpoints(v);
+	records_print(v);
 }

@@ -17,13 +17,18 @@ enum kind {
 	KIND_RELEASE_BOUND = 3,
 };
 
-static const char *kind_name(const struct icbmsg_snapshot_packet *p)
+const char *view_type_name(uint8_t type)
 {
 	static const char *const names[] = { "DATA", "RELEASE_DATA", "BOUND", "RELEASE_BOUND" };
 
+	return type <= KIND_RELEASE_BOUND ? names[type] : "unknown";
+}
+
+static const char *kind_name(const struct icbmsg_snapshot_packet *p)
+{
 	if (p->magic)
 		return "magic";
-	return p->control && p->type <= KIND_RELEASE_BOUND ? names[p->type] : "unknown";
+	return p->control ? view_type_name(p->type) : "unknown";
 }
 
 static bool is(const struct icbmsg_snapshot_packet *p, enum kind kind)

@@ -41,12 +41,20 @@ struct view {
 	struct icbmsg_layout layout;
 	struct view_direction dir[2];              /**< by enum icbmsg_direction */
 	struct view_ept ept[ICBMSG_EPT_COUNT_MAX]; /**< by endpoint address */
+
+	/** The flight recorder, if the configuration names a state-file and there is one. */
+	struct icbmsg_record records[ICBMSG_RECORDS_MAX]; /**< oldest first */
+	size_t record_count;
+	const char *no_records; /**< why there are none, or NULL */
 };
 
 /** The caller frees @out with view_deinit() before it frees @snapshot. Returns 0 or -ENOMEM. */
 int view_init(struct view *out, const struct icbmsg_snapshot *snapshot,
 	      const struct icbmsg_layout *layout);
 void view_deinit(struct view *v);
+
+/** Name of a control message's type, "unknown" for one that has none. */
+const char *view_type_name(uint8_t type);
 
 /** A sentence about who seems to be there. */
 const char *view_state(const struct view *v);
