@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/config_file.h"
+#include "proto/proto.h"
 #include "util/cleanup.h"
 
 struct icbmsg_config {
@@ -244,12 +245,13 @@ static int check_regions(struct icbmsg_config *cfg, struct config_values *v)
 }
 
 static int check_layout(struct icbmsg_config *cfg, enum config_key_id id, struct layout_region *out,
-			const struct layout_geometry *geometry, const struct config_region *region)
+			const struct layout_geometry *geometry, const struct config_region *region,
+			const struct proto_ops *ops)
 {
 	char error[LAYOUT_ERROR_SIZE];
 	uint64_t start;
 
-	if (layout_classic(out, geometry, error) < 0)
+	if (ops->layout(out, geometry, error) < 0)
 		return refuse(cfg, id, "%s", error);
 	start = region->offset + (out->begin - region->address);
 	if (start % 4)
@@ -288,12 +290,13 @@ static void fill_geometry(struct config_values *v)
 
 static int check_layouts(struct icbmsg_config *cfg, struct config_values *v, bool layout_only)
 {
+	const struct proto_ops *ops = proto_find(v->wire);
 	int ret;
 
 	fill_geometry(v);
-	ret = check_layout(cfg, KEY_TX_REGION, &v->tx_layout, &v->tx_geometry, &v->tx);
+	ret = check_layout(cfg, KEY_TX_REGION, &v->tx_layout, &v->tx_geometry, &v->tx, ops);
 	if (ret == 0)
-		ret = check_layout(cfg, KEY_RX_REGION, &v->rx_layout, &v->rx_geometry, &v->rx);
+		ret = check_layout(cfg, KEY_RX_REGION, &v->rx_layout, &v->rx_geometry, &v->rx, ops);
 	if (ret == 0 && !layout_only)
 		ret = check_block(cfg, KEY_TX_BLOCKS, &v->tx_layout);
 	if (ret == 0 && !layout_only)

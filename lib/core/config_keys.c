@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/proto.h"
 #include "util/cleanup.h"
 
 #define ALIGNMENT_MAX (UINT64_C(1) << 20)
@@ -265,7 +266,7 @@ static bool parse_word_size(void *out, const char *text)
 
 static bool parse_wire(void *out, const char *text)
 {
-	if (strcmp(text, "classic") != 0)
+	if (!proto_find(text))
 		return false;
 	strcpy(out, text);
 	return true;

@@ -34,7 +34,6 @@ int endpoint_register(struct icbmsg *i, struct icbmsg_ept **out, const char *nam
 		ept->callbacks = callbacks ? *callbacks : (struct icbmsg_ept_callbacks){ 0 };
 		ept->user = user;
 		i->link.ops->register_ept(&i->link, slot);
-		wait_notify(i);
 		*out = ept;
 	}
 	instance_leave(i);
@@ -56,16 +55,16 @@ static void wait_for_callback(struct icbmsg_ept *ept)
 void endpoint_deregister(struct icbmsg_ept *ept)
 {
 	struct icbmsg *i = ept->link;
-	struct session *s = i->session;
-	int block;
+	uint8_t blocks[LAYOUT_BLOCKS_MAX];
+	uint32_t count;
 
 	if (instance_enter(i) < 0)
 		return;
-	s->ept[ept->slot].registered = false;
 	ept->registration++;
-	session_purge(s, ept->slot);
-	while ((block = session_purge_data(s, ept->slot)) >= 0)
-		receive_done(i, (uint32_t)block);
+	count = session_deregister(i->session, ept->slot, blocks);
+	i->link.count.rx_dropped += count;
+	while (count > 0)
+		receive_done(i, blocks[--count]);
 	wait_notify(i);
 	wait_for_callback(ept);
 	instance_leave(i);

@@ -54,6 +54,8 @@ int instance_enter(struct icbmsg *i)
 
 void instance_leave(struct icbmsg *i)
 {
+	if (i->link.changed)
+		instance_settle(i);
 	/* Under the lock: once it is dropped with nobody inside, the instance may be gone. */
 	wait_ring(i);
 	i->inside--;
@@ -90,12 +92,13 @@ static void announce_again(struct icbmsg *i)
 	i->storm++;
 }
 
-static void report_phase(struct icbmsg *i, uint8_t before)
+static void report_phase(struct icbmsg *i)
 {
 	uint8_t phase = i->session->phase;
 
-	if (phase == before)
+	if (phase == i->phase)
 		return;
+	i->phase = phase;
 	if (phase == PHASE_UP) {
 		i->storm = 0;
 		i->restart_at = 0;
@@ -106,14 +109,12 @@ static void report_phase(struct icbmsg *i, uint8_t before)
 	}
 }
 
-unsigned int instance_pump(struct icbmsg *i)
+unsigned int instance_settle(struct icbmsg *i)
 {
-	uint8_t before = i->phase;
-	unsigned int changed = i->link.ops->pump(&i->link);
+	unsigned int changed = i->link.changed;
 
-	i->more = changed & PROTO_MORE;
-	report_phase(i, before);
-	i->phase = i->session->phase;
+	i->link.changed = 0;
+	report_phase(i);
 	if (i->phase == PHASE_LOST)
 		announce_again(i);
 	if (changed & (PROTO_EVENTS | PROTO_FREED | PROTO_LINK))
@@ -121,9 +122,23 @@ unsigned int instance_pump(struct icbmsg *i)
 	return changed;
 }
 
+unsigned int instance_pump(struct icbmsg *i)
+{
+	i->link.now_ns = clock_coarse();
+	i->link.ops->pump(&i->link);
+	i->more = i->link.changed & PROTO_MORE;
+	return instance_settle(i);
+}
+
 _Static_assert((int)PROTO_REASON_RESTART == (int)ICBMSG_UNBOUND_PEER_RESTART &&
 		       (int)PROTO_REASON_ERROR == (int)ICBMSG_UNBOUND_PROTOCOL_ERROR,
 	       "reasons pass through as numbers");
+
+static uint8_t *region_begin(const struct icbmsg *i, const struct config_region *region,
+			     const struct layout_region *layout)
+{
+	return i->memory.base + region->offset + (layout->begin - region->address);
+}
 
 static void init_link(struct icbmsg *i, const struct config_values *v, const struct proto_ops *ops)
 {
@@ -134,13 +149,12 @@ static void init_link(struct icbmsg *i, const struct config_values *v, const str
 	l->tx = v->tx_layout;
 	l->rx = v->rx_layout;
 	l->type = i->memory.type;
-	l->tx_begin = i->memory.base + v->tx.offset + (v->tx_layout.begin - v->tx.address);
-	l->rx_begin = i->memory.base + v->rx.offset + (v->rx_layout.begin - v->rx.address);
-	ring_init(&l->tx_ring, l->tx_begin, &l->tx);
-	ring_init(&l->rx_ring, l->rx_begin, &l->rx);
+	l->tx_begin = region_begin(i, &v->tx, &l->tx);
+	l->rx_begin = region_begin(i, &v->rx, &l->rx);
 	l->log = log_complaint;
 	l->log_user = i;
-	session_init(l->s, l->tx.block_count, layout_is_initiator(&l->tx, &l->rx));
+	l->now_ns = clock_coarse();
+	ops->init(l);
 }
 
 /* Memory, doorbell and descriptors; what was opened is left to instance_free() on errors. */
@@ -208,7 +222,6 @@ int instance_open(struct icbmsg **out, struct icbmsg_config *cfg)
 	if (ret < 0)
 		return ret;
 	init_link(i, &v, proto_find(v.wire));
-	i->link.now_ns = clock_coarse();
 	i->link.ops->start(&i->link);
 	i->rescue_at = clock_now() + i->rescue_interval;
 	wait_ring(i);
@@ -250,6 +263,7 @@ int instance_close(struct icbmsg *i)
 		/* The mapping stays for the held buffers; icbmsg_release_rx() frees the rest. */
 		wait_deinit(i);
 		doorbell_close(&i->doorbell);
+		state_release(&i->state);
 		pthread_mutex_unlock(&i->lock);
 		return 0;
 	}

@@ -89,7 +89,8 @@ static int next_event(struct icbmsg *i, struct icbmsg_event *event, int64_t time
 			wait_ring(i);
 			return 1;
 		}
-		if (instance_pump(i) & PROTO_EVENTS)
+		instance_pump(i);
+		if (session_has_events(i->session))
 			continue;
 		if (timed_out || timeout_ns == 0)
 			return 0;
@@ -178,6 +179,7 @@ static bool deliver(struct icbmsg *i, const struct icbmsg_event *ev)
 	ran = run_callback(ev, &callbacks, user);
 	pthread_mutex_lock(&i->lock);
 	i->in_callback = NULL;
+	i->link.now_ns = clock_coarse();
 	if (i->waiters > 0)
 		pthread_cond_broadcast(&i->changed);
 	return ran;
@@ -199,12 +201,18 @@ int receive_dispatch(struct icbmsg *i, int64_t timeout_ns)
 	while (ret > 0) {
 		count += deliver(i, &ev);
 		finish_current(i);
-		if (i->session->event_head == last)
+		if ((int32_t)(last - i->session->event_head) <= 0)
 			break;
 		ret = next_event(i, &ev, 0);
 	}
 	end(i);
 	return ret < 0 ? ret : count;
+}
+
+/* Session, arrival and block: no two uses of a block share a handle for 16 million messages. */
+static uint64_t handle_of(const struct session *s, uint8_t block)
+{
+	return (uint64_t)s->generation << 32 | (s->rx[block].arrival & 0xffffff) << 8 | block;
 }
 
 int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx)
@@ -223,7 +231,7 @@ int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx)
 	} else {
 		i->session->rx[i->current.block].holds++;
 		i->holds++;
-		rx->id = (uint64_t)i->session->generation << 32 | i->current.block;
+		rx->id = handle_of(i->session, i->current.block);
 	}
 	instance_leave(i);
 	return ret;
@@ -233,7 +241,7 @@ int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx)
 static int unhold(struct icbmsg *i, struct icbmsg_rx rx)
 {
 	struct session *s = i->session;
-	uint32_t block = (uint32_t)rx.id;
+	uint8_t block = (uint8_t)rx.id;
 
 	if (rx.id >> 32 != s->generation) {
 		/* Of a session past: it only kept the mapping. */
@@ -241,7 +249,7 @@ static int unhold(struct icbmsg *i, struct icbmsg_rx rx)
 			i->holds--;
 		return -ESTALE;
 	}
-	if (block >= i->link.rx.block_count || s->rx[block].holds == 0)
+	if (rx.id != handle_of(s, block) || s->rx[block].holds == 0)
 		return -ENOENT;
 	s->rx[block].holds--;
 	i->holds--;
@@ -256,10 +264,9 @@ int receive_release(struct icbmsg *i, struct icbmsg_rx rx)
 
 	pthread_mutex_lock(&i->lock);
 	ret = unhold(i, rx);
-	if (!i->closing) {
+	if (!i->closed) {
+		instance_settle(i);
 		wait_ring(i);
-		pthread_mutex_unlock(&i->lock);
-		return ret;
 	}
 	last = i->closed && i->holds == 0;
 	pthread_mutex_unlock(&i->lock);

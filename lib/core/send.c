@@ -104,10 +104,8 @@ int send_copy(struct icbmsg_ept *ept, const void *data, size_t size, int64_t tim
 	ret = check(ept, generation, registration);
 	if (ret == 0)
 		ret = publish(ept, (uint32_t)first, size);
-	if (ret < 0) {
-		session_tx_shrink(i->session, (uint32_t)first, 0);
-		wait_notify(i);
-	}
+	if (ret < 0)
+		proto_free(l, (uint32_t)first, 0);
 	instance_leave(i);
 	return ret;
 }
@@ -163,8 +161,6 @@ int send_nocopy(struct icbmsg_ept *ept, void *data, size_t size)
 		ret = -EMSGSIZE;
 	else
 		ret = publish(ept, (uint32_t)first, size);
-	if (ret == 0 && i->waiters > 0)
-		wait_notify(i);
 	instance_leave(i);
 	return ret;
 }
@@ -177,11 +173,8 @@ int send_drop_buffer(struct icbmsg *i, void *data)
 	if (ret < 0)
 		return ret;
 	first = find_buffer(i, data);
-	if (first >= 0) {
-		session_tx_shrink(i->session, (uint32_t)first, 0);
-		session_wake_writers(i->session);
-		wait_notify(i);
-	}
+	if (first >= 0)
+		proto_free(&i->link, (uint32_t)first, 0);
 	instance_leave(i);
 	return first < 0 ? first : 0;
 }

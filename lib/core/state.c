@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -27,6 +28,31 @@ static void *map(int fd)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* A file with anything else in it is not ours to write to. */
+static int check_content(int fd, const char *path, struct icbmsg_config *cfg)
+{
+	struct session *s;
+	struct stat st;
+	bool ours;
+
+	if (fstat(fd, &st) < 0)
+		return fail(cfg, path, errno, "");
+	if (S_ISREG(st.st_mode) && st.st_size == 0)
+		return 0;
+	s = malloc(sizeof(*s));
+	if (!s)
+		return fail(cfg, path, ENOMEM, "");
+	ours = S_ISREG(st.st_mode) && pread(fd, s, sizeof(*s), 0) == (ssize_t)sizeof(*s) &&
+	       session_valid(s, sizeof(*s));
+	free(s);
+	if (ours)
+		return 0;
+	return config_fail(cfg, -EBADMSG,
+			   "state-file %s: holds something else than a session of this version; "
+			   "name another file, or remove it",
+			   path);
+}
+
 int state_open(struct state *st, const char *path, struct icbmsg_config *cfg)
 {
 	_cleanup_(close_fd) int fd = -1;
@@ -41,6 +67,9 @@ int state_open(struct state *st, const char *path, struct icbmsg_config *cfg)
 			return fail(cfg, path, EBUSY,
 				    ": another process has this instance open; stop it first, or "
 				    "give each its own state-file");
+		err = check_content(fd, path, cfg);
+		if (err < 0)
+			return err;
 		/* Reserved at once: a full disk must not become a SIGBUS later. */
 		err = posix_fallocate(fd, 0, sizeof(struct session));
 		if (err)
@@ -52,6 +81,11 @@ int state_open(struct state *st, const char *path, struct icbmsg_config *cfg)
 	st->session = s;
 	st->fd = take_fd(&fd);
 	return 0;
+}
+
+void state_release(struct state *st)
+{
+	close_fd(&st->fd);
 }
 
 void state_close(struct state *st)

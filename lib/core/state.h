@@ -22,6 +22,9 @@ struct state {
 int state_open(struct state *st, const char *path, struct icbmsg_config *cfg);
 void state_close(struct state *st);
 
+/* Let others have the file; the session stays mapped. */
+void state_release(struct state *st);
+
 /* Copy the session in the file @path, which may be in use, or be its owner's last word. */
 int state_read(struct session *out, const char *path, struct icbmsg_config *cfg);
 

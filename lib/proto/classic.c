@@ -28,18 +28,6 @@ static uint32_t packet_length(const struct ring *r, uint32_t idx)
 	return next == r->len - 4 ? 12 : CONTROL_SIZE;
 }
 
-static int put(struct proto_link *l, const uint8_t *packet, uint32_t len)
-{
-	const struct ring *r = &l->tx_ring;
-	struct session *s = l->s;
-
-	/* Never past the place where the reader was seen last: nothing could be told from its index. */
-	classic_follow_reader(l);
-	if (ring_distance(r, s->tx_rd, s->tx_wr) + ring_packet_size(len) > r->len - 4)
-		return -ENOBUFS;
-	return ring_put(r, &s->tx_wr, packet, len);
-}
-
 static void record(struct proto_link *l, enum recorder_direction dir, uint32_t offset,
 		   const uint8_t *packet, uint32_t len)
 {
@@ -55,33 +43,49 @@ static void record(struct proto_link *l, enum recorder_direction dir, uint32_t o
 }
 
 /*
- * The ring has room for all that a working peer can cause (section 2): no room is a broken peer, not
- * a state to wait in.
+ * Put a control message into the ring, after a look at the signs of a restart. The ring has room for all
+ * that a working peer can cause (section 2): no room is a broken peer, not a state to wait in. The
+ * room counts from where the reader was seen last: nothing could be told from its index otherwise.
  */
-int classic_put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block)
+static int put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block)
 {
+	const struct ring *r = &l->tx_ring;
 	struct session *s = l->s;
 	uint32_t before = s->tx_wr;
-	uint8_t packet[12] = { (uint8_t)type, ept, (uint8_t)block };
+	uint32_t len = packet_length(r, before);
+	uint8_t packet[12] = { 0 };
 
-	if (s->phase != PHASE_UP)
-		return -ECONNRESET;
-	if (put(l, packet, packet_length(&l->tx_ring, before)) < 0) {
+	control_encode(packet, (struct control){ .type = (uint8_t)type,
+						 .ept = ept,
+						 .block = (uint8_t)block });
+	if (ring_packet_size(len) > ring_space(r, before, s->tx_rd)) {
 		proto_complain(
 			l, COMPLAINT_RING,
 			"the other side does not read its control messages: the ring is full");
 		return -EPROTO;
 	}
-	ring_publish(&l->tx_ring, s->tx_wr);
+	s->tx_wr = ring_lay(r, before, packet, len);
+	ring_arm(r, before, len);
+	ring_publish(r, s->tx_wr);
 	record(l, RECORDER_TX, before, packet, CONTROL_SIZE);
 	l->count.tx_packets++;
 	if (l->doorbell_due)
 		return 0;
-	if (ring_needs_doorbell(&l->tx_ring, before))
+	if (ring_needs_doorbell(r, before))
 		l->doorbell_due = true;
 	else
 		l->count.doorbells_elided++;
 	return 0;
+}
+
+static bool is_up(struct proto_link *l)
+{
+	return l->s->phase == PHASE_UP && classic_look(l);
+}
+
+int classic_put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block)
+{
+	return is_up(l) ? put(l, type, ept, block) : -ECONNRESET;
 }
 
 int classic_put_buffer(struct proto_link *l, enum control_type type, uint8_t address,
@@ -90,9 +94,10 @@ int classic_put_buffer(struct proto_link *l, enum control_type type, uint8_t add
 	struct session_tx *t = &l->s->tx[first];
 	int ret;
 
-	l->s->intent_wr = l->s->tx_wr;
+	if (!is_up(l))
+		return -ECONNRESET;
 	t->state = TX_SENDING;
-	ret = classic_put(l, type, address, first);
+	ret = put(l, type, address, first);
 	t->state = ret < 0 ? TX_OWNED : TX_SENT;
 	return ret;
 }
@@ -102,119 +107,132 @@ int classic_put_buffer(struct proto_link *l, enum control_type type, uint8_t add
  */
 
 /* A received buffer that cannot be delivered is released all the same (section 4). */
-static unsigned int reject(struct proto_link *l, uint32_t block)
+static void reject(struct proto_link *l, uint32_t block)
 {
 	classic_put(l, CONTROL_RELEASE_DATA, 0, block);
-	return 0;
 }
 
-/* Deliver a message for the bound endpoint in @slot. */
-static unsigned int deliver(struct proto_link *l, int slot, uint32_t block)
+void classic_bad_block(struct proto_link *l, uint32_t block)
 {
-	struct session *s = l->s;
+	l->count.bad_blocks++;
+	proto_complain(l, COMPLAINT_BLOCK,
+		       "the other side sent block %" PRIu32
+		       ", which it does not have or has sent already",
+		       block);
+}
+
+/* A message that reaches beyond the region. */
+static void reject_size(struct proto_link *l, int slot, uint32_t block, uint64_t size)
+{
+	l->count.bad_blocks++;
+	proto_complain(l, COMPLAINT_BLOCK,
+		       "the other side sent %" PRIu64 " bytes from block %" PRIu32
+		       ", beyond its region",
+		       size, block);
+	if (l->s->ept[slot].registered) {
+		session_push(l->s, EVENT_ERROR, slot, 0);
+		l->changed |= PROTO_EVENTS;
+	}
+	reject(l, block);
+}
+
+/* Queue a message for the bound endpoint in @slot. */
+static void deliver(struct proto_link *l, int slot, uint32_t block)
+{
 	uint64_t size = block_header_load(proto_rx_block(l, block), l->rx.header_size);
 
 	if (!block_payload_valid(&l->rx, block, size)) {
-		l->count.bad_blocks++;
-		proto_complain(l, COMPLAINT_BLOCK,
-			       "the other side sent %" PRIu64 " bytes from block %" PRIu32
-			       ", beyond its region",
-			       size, block);
-		if (!s->ept[slot].registered)
-			return reject(l, block);
-		session_push(s, EVENT_ERROR, slot, 0);
-		return reject(l, block) | PROTO_EVENTS;
-	}
-	if (!s->ept[slot].registered) {
+		reject_size(l, slot, block, size);
+	} else if (!l->s->ept[slot].registered) {
 		l->count.rx_dropped++;
-		return reject(l, block);
+		reject(l, block);
+	} else {
+		session_push_data(l->s, slot, (uint8_t)block, (uint32_t)size);
+		l->changed |= PROTO_EVENTS;
 	}
-	s->rx[block] = (struct session_rx){ .size = (uint32_t)size,
-					    .ept = (uint8_t)slot,
-					    .pending = true };
-	session_push(s, EVENT_DATA, slot, (uint8_t)block);
-	return PROTO_EVENTS;
 }
 
-static unsigned int on_data(struct proto_link *l, struct control c)
+static void on_data(struct proto_link *l, struct control c)
 {
-	struct session *s = l->s;
-	int slot = session_ept_by_address(s, c.ept);
+	int slot = session_ept_by_address(l->s, c.ept);
 
-	if (c.block >= l->rx.block_count || session_rx_ours(&s->rx[c.block])) {
-		l->count.bad_blocks++;
-		proto_complain(
-			l, COMPLAINT_BLOCK,
-			"the other side sent block %u, which it does not have or has sent already",
-			c.block);
-		return 0;
-	}
 	/* Any message with its address binds an endpoint (section 5). */
-	if (slot >= 0 && s->ept[slot].state == EPT_ANNOUNCED)
-		session_bind(s, slot, c.ept);
-	if (slot >= 0 && s->ept[slot].state == EPT_BOUND)
-		return deliver(l, slot, c.block);
+	if (slot >= 0)
+		classic_bind_announced(l, slot);
+	if (c.block >= l->rx.block_count || session_rx_ours(&l->s->rx[c.block])) {
+		classic_bad_block(l, c.block);
+		return;
+	}
+	if (slot >= 0 && l->s->ept[slot].state == EPT_BOUND) {
+		deliver(l, slot, c.block);
+		return;
+	}
 	l->count.bad_endpoints++;
 	proto_complain(l, COMPLAINT_ENDPOINT,
 		       "the other side sent to endpoint address %u, which is not bound", c.ept);
-	return reject(l, c.block);
+	reject(l, c.block);
 }
 
-/* Free a buffer of ours by our own record of it. */
-static unsigned int on_release(struct proto_link *l, struct control c)
+/*
+ * Free a buffer of ours by our own record of it; @announcement: one with a name, as the two kinds are
+ * released by messages of their own.
+ */
+static void on_release(struct proto_link *l, struct control c, bool announcement)
 {
-	struct session *s = l->s;
+	const struct session_tx *t = &l->s->tx[c.block];
 
-	if (s->tx[c.block].state != TX_SENT) {
-		l->count.bad_releases++;
-		proto_complain(l, COMPLAINT_RELEASE,
-			       "the other side released block %u, which it does not have", c.block);
-		return 0;
+	if (t->state == TX_SENT && (t->ept == SESSION_NO_EPT) == announcement) {
+		proto_free(l, c.block, 0);
+		return;
 	}
-	session_tx_shrink(s, c.block, 0);
-	session_wake_writers(s);
-	return PROTO_FREED;
+	l->count.bad_releases++;
+	proto_complain(l, COMPLAINT_RELEASE,
+		       "the other side released block %u, which it does not have", c.block);
 }
 
-/* One packet of a link that is up; false if it shows that the link is lost. */
-static bool handle(struct proto_link *l, const uint8_t *packet, uint32_t len, unsigned int *changed)
+static void dispatch(struct proto_link *l, struct control c)
 {
-	struct control c;
-
-	l->count.rx_packets++;
-	if (control_is_magic(packet, len)) {
-		classic_lose(l, PROTO_REASON_RESTART);
-		return false;
-	}
-	if (!control_decode(&c, packet, len)) {
-		l->count.bad_packets++;
-		proto_complain(l, COMPLAINT_PACKET,
-			       "the other side sent a control message of %" PRIu32 " bytes", len);
-		return true;
-	}
 	switch (c.type) {
 	case CONTROL_DATA:
-		*changed |= on_data(l, c);
+		on_data(l, c);
 		break;
 	case CONTROL_RELEASE_DATA:
-		*changed |= on_release(l, c);
+		on_release(l, c, false);
 		break;
 	case CONTROL_BOUND:
-		*changed |= classic_on_bound(l, c);
+		classic_on_bound(l, c);
 		break;
 	case CONTROL_RELEASE_BOUND:
-		*changed |= on_release(l, c) | classic_on_release_bound(l, c);
+		on_release(l, c, true);
+		classic_on_release_bound(l, c);
 		break;
 	default:
 		/* Ignored in silence, like everybody else does (section 4). */
 		l->count.bad_packets++;
 		break;
 	}
+}
+
+/* One packet of a link that is up; false if the link is lost over it. */
+static bool handle(struct proto_link *l, const uint8_t *packet, uint32_t len)
+{
+	struct control c;
+
+	l->count.rx_packets++;
+	if (control_is_magic(packet, len)) {
+		classic_lose(l, PROTO_REASON_RESTART);
+	} else if (control_decode(&c, packet, len)) {
+		dispatch(l, c);
+	} else {
+		l->count.bad_packets++;
+		proto_complain(l, COMPLAINT_PACKET,
+			       "the other side sent a control message of %" PRIu32 " bytes", len);
+	}
 	return l->s->phase == PHASE_UP;
 }
 
 /* Read what lies between our index and @wr; false if the link is lost over it. */
-static bool drain_to(struct proto_link *l, uint32_t wr, unsigned int *changed)
+static bool drain_to(struct proto_link *l, uint32_t wr)
 {
 	uint8_t packet[RING_PACKET_MAX];
 	uint32_t rd = l->s->rx_rd, next;
@@ -222,9 +240,8 @@ static bool drain_to(struct proto_link *l, uint32_t wr, unsigned int *changed)
 
 	while (ring_index_valid(&l->rx_ring, wr) &&
 	       (len = ring_peek(&l->rx_ring, rd, wr, packet, &next)) > 0) {
-		*changed |= PROTO_READ;
 		record(l, RECORDER_RX, rd, packet, (uint32_t)len);
-		if (!handle(l, packet, (uint32_t)len, changed))
+		if (!handle(l, packet, (uint32_t)len))
 			return false;
 		rd = next;
 	}
@@ -240,37 +257,29 @@ static bool drain_to(struct proto_link *l, uint32_t wr, unsigned int *changed)
  * Read until the ring is empty, publish, look again behind a full fence (section 6). What is read is
  * handled before it is published as read.
  */
-static unsigned int drain(struct proto_link *l)
+static void drain(struct proto_link *l)
 {
-	unsigned int changed = 0;
-
 	for (int pass = 0; pass < PUMP_PASSES; pass++) {
 		uint32_t wr = ring_load_wr(&l->rx_ring);
 
 		if (wr == l->s->rx_rd)
-			return changed;
-		if (!drain_to(l, wr, &changed) || ring_is_idle(&l->rx_ring, l->s->rx_rd))
-			return changed;
+			return;
+		if (!drain_to(l, wr) || ring_is_idle(&l->rx_ring, l->s->rx_rd))
+			return;
 	}
-	return changed | PROTO_MORE;
+	l->changed |= PROTO_MORE;
 }
 
-static unsigned int pump(struct proto_link *l)
+static void pump(struct proto_link *l)
 {
 	struct session *s = l->s;
-	unsigned int changed = 0;
 
-	if (s->phase == PHASE_WAITING && classic_handshake(l))
-		changed |= PROTO_LINK;
-	if (s->phase == PHASE_UP && classic_look(l))
-		changed |= drain(l);
+	if (s->phase == PHASE_WAITING)
+		classic_handshake(l);
+	if (is_up(l))
+		drain(l);
 	if (s->phase == PHASE_UP && s->announce_due)
 		classic_announce(l);
-	if (l->lost) {
-		l->lost = false;
-		changed |= PROTO_LINK | PROTO_EVENTS | PROTO_FREED;
-	}
-	return changed;
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -285,14 +294,12 @@ static int send(struct proto_link *l, int slot, uint32_t first, uint32_t size)
 
 	if (s->phase != PHASE_UP || e->state != EPT_BOUND)
 		return -ENOTCONN;
-	if (!classic_look(l))
-		return -ECONNRESET;
 	block_header_store(proto_tx_block(l, first), l->tx.header_size, size);
 	s->tx[first].ept = (uint8_t)slot;
 	ret = classic_put_buffer(l, CONTROL_DATA, e->address, first);
 	if (ret < 0)
 		return ret;
-	session_tx_shrink(s, first, (uint32_t)layout_blocks_for(&l->tx, size));
+	proto_free(l, first, (uint32_t)layout_blocks_for(&l->tx, size));
 	l->count.tx_messages++;
 	l->count.tx_bytes += size;
 	return 0;
@@ -300,8 +307,7 @@ static int send(struct proto_link *l, int slot, uint32_t first, uint32_t size)
 
 static void release(struct proto_link *l, uint32_t first)
 {
-	if (l->s->phase == PHASE_UP && classic_look(l))
-		classic_put(l, CONTROL_RELEASE_DATA, 0, first);
+	classic_put(l, CONTROL_RELEASE_DATA, 0, first);
 }
 
 static bool unread(const struct proto_link *l)
@@ -321,8 +327,17 @@ static bool watch(const struct proto_link *l, const void **word, uint32_t *idle)
 	return l->s->phase == PHASE_UP;
 }
 
+static void init(struct proto_link *l)
+{
+	ring_init(&l->tx_ring, l->tx_begin, &l->tx);
+	ring_init(&l->rx_ring, l->rx_begin, &l->rx);
+	session_init(l->s, l->tx.block_count, layout_is_initiator(&l->tx, &l->rx));
+}
+
 const struct proto_ops proto_classic = {
 	.name = "classic",
+	.layout = layout_classic,
+	.init = init,
 	.start = classic_start,
 	.restart = classic_restart,
 	.pump = pump,

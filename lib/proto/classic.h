@@ -13,12 +13,15 @@
 
 /* classic.c: the control path */
 
-/* Put a control message into the ring and see whether it needs a doorbell. */
+/* Put a control message into the ring; -ECONNRESET if the link is not up, -EPROTO if it is full. */
 int classic_put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block);
 
 /* Publish the buffer at @first: record the intent, publish, record the completion. */
 int classic_put_buffer(struct proto_link *l, enum control_type type, uint8_t address,
 		       uint32_t first);
+
+/* The other side named a block that it cannot send. */
+void classic_bad_block(struct proto_link *l, uint32_t block);
 
 /* classic_bind.c: endpoints */
 
@@ -27,29 +30,26 @@ void classic_register(struct proto_link *l, int slot);
 /* Initiator: send the names that are due, in the order of registration, as far as blocks go. */
 void classic_announce(struct proto_link *l);
 
-/* The other side's BOUND and RELEASE_BOUND; returns a mask of enum proto_change. */
-unsigned int classic_on_bound(struct proto_link *l, struct control c);
-unsigned int classic_on_release_bound(struct proto_link *l, struct control c);
+/* The other side's BOUND and RELEASE_BOUND. */
+void classic_on_bound(struct proto_link *l, struct control c);
+void classic_on_release_bound(struct proto_link *l, struct control c);
+
+/* Initiator: something came for an endpoint that was announced, so it is bound. */
+void classic_bind_announced(struct proto_link *l, int slot);
 
 /* classic_link.c: coming up, and restarts of the other side */
 
 void classic_start(struct proto_link *l);
 void classic_restart(struct proto_link *l);
 
-/* Take what may be taken while the link is not up; true once it is. */
-bool classic_handshake(struct proto_link *l);
+/* Take what may be taken while the link is not up, and let it come up. */
+void classic_handshake(struct proto_link *l);
 
 /*
  * The signs of a restart that the indices show (R2), to be looked for before anything is believed.
  * True if the link is fine; otherwise it has been given up.
  */
 bool classic_look(struct proto_link *l);
-
-/*
- * Take note of how far the other side has read. False if it cannot have got there: then it has
- * started anew. Places are compared modulo the ring, so this is to be done before every packet of ours.
- */
-bool classic_follow_reader(struct proto_link *l);
 
 /* Give the session up. */
 void classic_lose(struct proto_link *l, uint8_t reason);

@@ -24,7 +24,7 @@ static bool announce(struct proto_link *l, int slot)
 	block_header_store(block, l->tx.header_size, size);
 	shm_copy_to(block + l->tx.header_size, e->name, size, l->type);
 	if (classic_put_buffer(l, CONTROL_BOUND, e->address, (uint32_t)first) < 0) {
-		session_tx_shrink(l->s, (uint32_t)first, 0);
+		proto_free(l, (uint32_t)first, 0);
 		return false;
 	}
 	e->state = EPT_ANNOUNCED;
@@ -63,6 +63,12 @@ static int read_name(struct proto_link *l, uint32_t first, char name[SESSION_NAM
 	return 0;
 }
 
+static void bind(struct proto_link *l, int slot, uint8_t address)
+{
+	session_bind(l->s, slot, address);
+	l->changed |= PROTO_LINK | PROTO_EVENTS;
+}
+
 /* Follower: match a parked announcement with a local endpoint that waits for it. */
 static bool match(struct proto_link *l, uint8_t address)
 {
@@ -86,7 +92,7 @@ static bool match(struct proto_link *l, uint8_t address)
 	if (slot < 0 || s->ept[slot].state != EPT_UNBOUND || !s->ept[slot].registered)
 		return false;
 	s->parked[address] = 0;
-	session_bind(s, slot, address);
+	bind(l, slot, address);
 	classic_put(l, CONTROL_RELEASE_BOUND, address, first);
 	return true;
 }
@@ -97,6 +103,7 @@ void classic_register(struct proto_link *l, int slot)
 
 	if (s->ept[slot].state == EPT_BOUND) {
 		session_push(s, EVENT_BOUND, slot, 0);
+		l->changed |= PROTO_EVENTS;
 		return;
 	}
 	if (s->initiator) {
@@ -110,17 +117,13 @@ void classic_register(struct proto_link *l, int slot)
 			return;
 }
 
-unsigned int classic_on_bound(struct proto_link *l, struct control c)
+void classic_on_bound(struct proto_link *l, struct control c)
 {
 	struct session *s = l->s;
 
 	if (c.block >= l->rx.block_count) {
-		l->count.bad_blocks++;
-		proto_complain(
-			l, COMPLAINT_BLOCK,
-			"the other side announced an endpoint in block %u, which it does not have",
-			c.block);
-		return 0;
+		classic_bad_block(l, c.block);
+		return;
 	}
 	if (s->initiator || c.ept >= SESSION_EPT_MAX || s->parked[c.ept] ||
 	    session_ept_by_address(s, c.ept) >= 0) {
@@ -133,19 +136,23 @@ unsigned int classic_on_bound(struct proto_link *l, struct control c)
 				"the other side announced endpoint address %u, which is taken",
 			c.ept);
 		classic_put(l, CONTROL_RELEASE_DATA, 0, c.block);
-		return 0;
+		return;
 	}
 	s->parked[c.ept] = (uint16_t)(c.block + 1);
-	return match(l, c.ept) ? PROTO_LINK | PROTO_EVENTS : 0;
+	match(l, c.ept);
 }
 
-unsigned int classic_on_release_bound(struct proto_link *l, struct control c)
+void classic_bind_announced(struct proto_link *l, int slot)
+{
+	if (l->s->ept[slot].state == EPT_ANNOUNCED)
+		bind(l, slot, l->s->ept[slot].address);
+}
+
+void classic_on_release_bound(struct proto_link *l, struct control c)
 {
 	int slot = session_ept_by_address(l->s, c.ept);
 
 	/* Whatever block it names, it binds (section 3, rules). */
-	if (slot < 0 || l->s->ept[slot].state != EPT_ANNOUNCED)
-		return 0;
-	session_bind(l->s, slot, c.ept);
-	return PROTO_LINK | PROTO_EVENTS;
+	if (slot >= 0)
+		classic_bind_announced(l, slot);
 }

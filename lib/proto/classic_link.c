@@ -31,10 +31,13 @@
 
 void classic_lose(struct proto_link *l, uint8_t reason)
 {
-	l->count.tx_unknown += session_reset(l->s, reason);
+	struct session_losses losses = session_reset(l->s, reason);
+
+	l->count.tx_unknown += losses.unknown_tx;
+	l->count.rx_dropped += losses.dropped_rx;
 	l->count.restarts++;
 	proto_record(l, RECORDER_RX, RECORD_LOST, reason);
-	l->lost = true;
+	l->changed |= PROTO_LINK | PROTO_EVENTS | PROTO_FREED;
 }
 
 /* Has the other side written a read index of its own into R? Not to be told while ours is 0. */
@@ -43,8 +46,12 @@ static bool read_index_moved(const struct proto_link *l)
 	return l->s->rx_rd != 0 && shm_load32_acquire(l->rx_ring.rd_idx) != l->s->rx_rd;
 }
 
-/* T.rd may only move forward, and not beyond what was written. */
-bool classic_follow_reader(struct proto_link *l)
+/*
+ * Take note of how far the other side has read. False if it cannot have got there: T.rd may only move
+ * forward, and not beyond what was written. Places are compared modulo the ring, so this is to be
+ * done before every packet of ours.
+ */
+static bool follow_reader(struct proto_link *l)
 {
 	struct session *s = l->s;
 	uint32_t rd = shm_load32_acquire(l->tx_ring.rd_idx);
@@ -67,7 +74,7 @@ bool classic_follow_reader(struct proto_link *l)
 
 bool classic_look(struct proto_link *l)
 {
-	if (!read_index_moved(l) && classic_follow_reader(l))
+	if (!read_index_moved(l) && follow_reader(l))
 		return true;
 	classic_lose(l, PROTO_REASON_RESTART);
 	return false;
@@ -104,15 +111,15 @@ static uint32_t lay_magic(const struct ring *r, uint32_t idx)
 static void lay_filler(const struct ring *r, uint32_t from, uint32_t to)
 {
 	static const uint8_t filler[RING_PACKET_MAX] = { FILLER_TYPE };
-	const uint32_t most = RING_PACKET_MAX - RING_PACKET_HEADER;
 
 	while (from < to) {
-		uint32_t size = to - from < most ? to - from : most;
+		uint32_t size = to - from < RING_PACKET_MAX ? to - from : RING_PACKET_MAX;
 
 		/* Leave nothing that is too small for a packet. */
 		if (to - from - size == 4)
 			size -= 4;
-		from = lay_packet(r, from, filler, size - RING_PACKET_HEADER);
+		lay_packet(r, from, filler, size - RING_PACKET_HEADER);
+		from += size;
 	}
 }
 
@@ -122,28 +129,37 @@ static bool fits(const struct ring *r, uint32_t at)
 	return at + CLASSIC_MAGIC_PACKET <= r->len - 8;
 }
 
+/* Does an announcement at 0 reach a reader that stands at @x? See announce_at_start(). */
+static bool reached(const struct ring *r, uint32_t x)
+{
+	if (x == CLASSIC_MAGIC_PACKET)
+		return fits(r, x);
+	return x == 0 || (x > CLASSIC_MAGIC_PACKET && x <= r->len - 8);
+}
+
 /*
- * R3: a magic at 0 for a reader that starts, armed by one store of its header; with @second, which
- * is 20 or more, another one for a reader that stands there already. T.rd stays what it is: it tells
- * where the reader is.
+ * R3: a magic at 0, for a reader that starts, armed by one store of its header. T.rd = x stays what it
+ * is, as it tells where the reader of now may stand, and the end of the announcement must differ
+ * from it. A reader at x is reached as well: behind the last magic by a second one there, further
+ * on by filler up to the end of the ring, behind which the magic at 0 is next. Where neither is
+ * possible the magic is made longer if it would end at x.
  */
-static void announce_at_start(struct proto_link *l, uint32_t second)
+static void announce_at_start(struct proto_link *l, uint32_t x)
 {
 	const struct ring *r = &l->tx_ring;
-	bool widen = second == CLASSIC_MAGIC_PACKET + 4 ||
-		     (second == CLASSIC_MAGIC_PACKET && !fits(r, second));
+	bool second = x == CLASSIC_MAGIC_PACKET && fits(r, x);
+	uint32_t len = x == CLASSIC_MAGIC_PACKET && !second ? LONG_MAGIC_SIZE : CONTROL_MAGIC_SIZE;
 	uint8_t magic[LONG_MAGIC_SIZE] = { 0 };
-	uint32_t len = widen ? LONG_MAGIC_SIZE : CONTROL_MAGIC_SIZE;
 	uint32_t end;
 
 	memcpy(magic, control_magic, sizeof(control_magic));
 	shm_store32(&r->data[0], 0);
 	barrier_release();
 	end = ring_lay(r, 0, magic, len);
-	if (second >= end && fits(r, second)) {
-		lay_filler(r, end, second);
-		end = lay_magic(r, second);
-	}
+	if (second)
+		end = lay_magic(r, x);
+	else if (x > end && reached(r, x))
+		lay_filler(r, x, r->len);
 	l->s->tx_wr = end;
 	l->s->magic_len = (uint8_t)len;
 	ring_publish(r, end);
@@ -151,14 +167,14 @@ static void announce_at_start(struct proto_link *l, uint32_t second)
 	ring_arm(r, 0, len);
 }
 
-/* R7: where the reader stands, for one that cannot be reached by word 0. */
-static void announce_at_reader(struct proto_link *l, uint32_t reader)
+/* R7: where the reader stands, for one that cannot be reached from 0. */
+static void announce_at_reader(struct proto_link *l, uint32_t x)
 {
 	const struct ring *r = &l->tx_ring;
 
 	shm_store32(&r->data[0], 0);
-	ring_publish(r, reader);
-	l->s->tx_wr = lay_magic(r, reader);
+	ring_publish(r, x);
+	l->s->tx_wr = lay_magic(r, x);
 	ring_publish(r, l->s->tx_wr);
 }
 
@@ -189,20 +205,13 @@ static void await(struct proto_link *l)
 
 void classic_start(struct proto_link *l)
 {
-	uint32_t x = reader_position(l);
-
-	/* No packet ends there: no reader of an earlier session stands there either. */
-	if (x > 0 && x < CLASSIC_MAGIC_PACKET)
-		x = 0;
-	announce_at_start(l, x);
-	await(l);
+	classic_restart(l);
 }
 
 void classic_restart(struct proto_link *l)
 {
-	uint32_t x = reader_position(l);
-
-	announce_at_start(l, x == CLASSIC_MAGIC_PACKET ? x : 0);
+	l->s->laid_for = reader_position(l);
+	announce_at_start(l, l->s->laid_for);
 	await(l);
 }
 
@@ -225,24 +234,34 @@ static void doubt(struct proto_link *l)
 	s->rearmed = true;
 }
 
+/* Rung in vain: the reader may stand where the announcement does not reach it. */
+static void announce_differently(struct proto_link *l)
+{
+	struct session *s = l->s;
+	uint32_t x = reader_position(l);
+	bool again = x == s->laid_for && !s->at_reader;
+
+	if (again && reached(&l->tx_ring, x))
+		return;
+	s->laid_for = x;
+	s->at_reader = again && fits(&l->tx_ring, x);
+	if (s->at_reader)
+		announce_at_reader(l, x);
+	else
+		announce_at_start(l, x);
+}
+
 void classic_rescue(struct proto_link *l)
 {
 	struct session *s = l->s;
-	uint32_t reader;
 
+	if (s->phase == PHASE_UP && !classic_look(l))
+		return;
 	s->rescues++;
 	if (s->phase == PHASE_UP && s->rescues > RESCUES_IN_VAIN)
 		doubt(l);
-	if (s->phase != PHASE_WAITING || s->rescues % RESCUES_PER_LAYOUT != 0)
-		return;
-	reader = reader_position(l);
-	if (s->at_reader)
-		announce_at_start(l, reader == CLASSIC_MAGIC_PACKET ? reader : 0);
-	else if (reader != 0 && reader != CLASSIC_MAGIC_PACKET && fits(&l->tx_ring, reader))
-		announce_at_reader(l, reader);
-	else
-		return;
-	s->at_reader = !s->at_reader;
+	if (s->phase == PHASE_WAITING && s->rescues % RESCUES_PER_LAYOUT == 0)
+		announce_differently(l);
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -304,20 +323,20 @@ static void read_announcement(struct proto_link *l)
 	}
 }
 
-bool classic_handshake(struct proto_link *l)
+void classic_handshake(struct proto_link *l)
 {
 	struct session *s = l->s;
 
 	read_announcement(l);
 	if (!s->magic_consumed || !announcement_read(l))
-		return false;
+		return;
 	/*
 	 * It has consumed something new of ours, so its own ring is set up. If R.rd is not what we
 	 * made it, that was a third one: the one we read from is gone.
 	 */
 	if (read_index_moved(l)) {
-		classic_restart(l);
-		return false;
+		classic_lose(l, PROTO_REASON_RESTART);
+		return;
 	}
 	shm_store32(&l->tx_ring.data[0], 0);
 	s->tx_rd = s->tx_wr;
@@ -325,8 +344,8 @@ bool classic_handshake(struct proto_link *l)
 	s->confirmed = false;
 	s->rearmed = false;
 	s->phase = PHASE_UP;
+	l->changed |= PROTO_LINK;
 	proto_record(l, RECORDER_RX, RECORD_UP, 0);
-	return true;
 }
 
 const char *classic_diagnose(const struct proto_link *l)

@@ -20,6 +20,12 @@ const struct proto_ops *proto_find(const char *name)
 	return NULL;
 }
 
+void proto_free(struct proto_link *l, uint32_t first, uint32_t keep)
+{
+	if (session_tx_shrink(l->s, first, keep))
+		l->changed |= PROTO_FREED;
+}
+
 void proto_record(struct proto_link *l, enum recorder_direction dir, enum recorder_kind kind,
 		  uint8_t type)
 {

@@ -18,9 +18,8 @@
 
 struct proto_link;
 
-/* What a pump has changed; a mask. */
+/* What has changed in a link; a mask. */
 enum proto_change {
-	PROTO_READ = 1,   /* something was read */
 	PROTO_EVENTS = 2, /* events were queued */
 	PROTO_FREED = 4,  /* blocks of ours became free */
 	PROTO_LINK = 8,   /* the link or an endpoint changed its state */
@@ -42,8 +41,15 @@ struct proto_ops {
 	/* The link is lost: initialise our side for a new session and announce it. */
 	void (*restart)(struct proto_link *l);
 
-	/* Read until nothing is there; returns a mask of enum proto_change. */
-	unsigned int (*pump)(struct proto_link *l);
+	/* The layout of one region, as layout_classic(). */
+	int (*layout)(struct layout_region *out, const struct layout_geometry *in,
+		      char error[LAYOUT_ERROR_SIZE]);
+
+	/* Complete @l, whose regions are laid out and mapped. */
+	void (*init)(struct proto_link *l);
+
+	/* Read until nothing is there, or for so long that others should have their turn. */
+	void (*pump)(struct proto_link *l);
 
 	/* A local endpoint was registered in @slot: announce it, or match what waits for it. */
 	void (*register_ept)(struct proto_link *l, int slot);
@@ -109,8 +115,8 @@ struct proto_link {
 	uint8_t *tx_begin, *rx_begin; /* where the regions' aligned starts are mapped */
 	struct ring tx_ring, rx_ring;
 	bool doorbell_due;
-	uint64_t now_ns; /* for the flight recorder; kept up to date by the core */
-	bool lost;       /* the session was reset; cleared by the pump that reports it */
+	uint64_t now_ns;      /* for the flight recorder; kept up to date by the core */
+	unsigned int changed; /* enum proto_change since the core looked last */
 	struct proto_counters count;
 	unsigned int complaints; /* enum proto_complaint already logged */
 	proto_log_fn log;        /* misbehaviour of the other side; may be NULL */
@@ -131,6 +137,9 @@ static inline void *proto_rx_block(const struct proto_link *l, uint32_t n)
 {
 	return l->rx_begin + l->rx.blocks_off + (size_t)n * l->rx.block_size;
 }
+
+/* Free the blocks of a buffer of ours behind its first @keep (0 = all of it). */
+void proto_free(struct proto_link *l, uint32_t first, uint32_t keep);
 
 /* Note what happened in the flight recorder. */
 void proto_record(struct proto_link *l, enum recorder_direction dir, enum recorder_kind kind,

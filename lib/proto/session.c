@@ -30,21 +30,33 @@ int session_find_ept(const struct session *s, const char *name)
 	return -1;
 }
 
+/*
+ * A slot for a new name. The initiator's addresses are the order of registration and stay (protocol.md
+ * section 5); a follower's slot is free again when it is neither registered nor bound.
+ */
+static int new_slot(struct session *s)
+{
+	for (uint32_t i = 0; !s->initiator && i < s->ept_count; i++)
+		if (!s->ept[i].registered && s->ept[i].state == EPT_UNBOUND)
+			return (int)i;
+	if (s->ept_count == SESSION_EPT_MAX)
+		return -ENOSPC;
+	if (s->initiator)
+		s->ept_of_address[s->ept_count] = (uint8_t)s->ept_count;
+	return (int)s->ept_count++;
+}
+
 int session_register(struct session *s, const char *name)
 {
 	int slot = session_find_ept(s, name);
 
 	if (slot < 0) {
-		if (s->ept_count == SESSION_EPT_MAX)
-			return -ENOSPC;
-		slot = (int)s->ept_count++;
+		slot = new_slot(s);
+		if (slot < 0)
+			return slot;
+		s->ept[slot] =
+			(struct session_ept){ .state = EPT_UNBOUND, .address = (uint8_t)slot };
 		strncpy(s->ept[slot].name, name, SESSION_NAME_MAX);
-		s->ept[slot].state = EPT_UNBOUND;
-		/* The initiator's addresses are the order of registration (protocol.md section 5). */
-		if (s->initiator) {
-			s->ept[slot].address = (uint8_t)slot;
-			s->ept_of_address[slot] = (uint8_t)slot;
-		}
 	}
 	if (s->ept[slot].registered)
 		return -EEXIST;
@@ -89,17 +101,36 @@ static uint32_t forget_sent(struct session *s)
 	return unknown;
 }
 
-/* Events that nobody has seen and that are not true any more. */
-static void forget_events(struct session *s)
+/*
+ * Take the events of the kinds in @kinds out of the queue, of one endpoint or of all (slot -1), and
+ * keep the order of the rest. The blocks of messages among them go to @blocks, unless it is NULL.
+ */
+static uint32_t remove_events(struct session *s, unsigned int kinds, int slot, uint8_t *blocks)
 {
-	for (uint32_t i = s->event_head; i != s->event_tail; i++) {
-		struct session_event *ev = &s->events[i % SESSION_EVENTS];
+	uint32_t to = s->event_head;
+	uint32_t messages = 0;
 
-		if (ev->kind != EVENT_DATA && ev->kind != EVENT_BOUND)
-			continue;
-		s->ept[ev->ept].queued &= (uint8_t)~ev->kind;
-		ev->kind = EVENT_NONE;
+	for (uint32_t i = s->event_head; i != s->event_tail; i++) {
+		struct session_event ev = s->events[i % SESSION_EVENTS];
+
+		if (!(ev.kind & kinds) || (slot >= 0 && ev.ept != slot)) {
+			s->events[to++ % SESSION_EVENTS] = ev;
+		} else if (ev.kind == EVENT_DATA) {
+			if (blocks)
+				blocks[messages] = ev.block;
+			messages++;
+		} else {
+			s->ept[ev.ept].queued &= (uint8_t)~ev.kind;
+		}
 	}
+	s->event_tail = to;
+	return messages;
+}
+
+static void forget_writer(struct session *s, int slot)
+{
+	s->writers -= s->ept[slot].wants_writable;
+	s->ept[slot].wants_writable = false;
 }
 
 static void unbind(struct session *s, int slot, uint8_t reason)
@@ -109,32 +140,40 @@ static void unbind(struct session *s, int slot, uint8_t reason)
 	bool knows = e->state == EPT_BOUND && (!(e->queued & EVENT_BOUND) || e->unknown_tx > 0);
 
 	e->state = EPT_UNBOUND;
-	if (e->wants_writable) {
-		e->wants_writable = false;
-		s->writers--;
-	}
+	forget_writer(s, slot);
 	if (!e->registered || !knows)
 		return;
 	e->unbound_reason = reason;
 	session_push(s, EVENT_UNBOUND, slot, 0);
 }
 
-uint32_t session_reset(struct session *s, uint8_t reason)
+struct session_losses session_reset(struct session *s, uint8_t reason)
 {
-	uint32_t unknown = forget_sent(s);
+	struct session_losses losses = { .unknown_tx = forget_sent(s) };
 
 	s->generation++;
 	s->phase = PHASE_LOST;
 	memset(s->rx, 0, sizeof(s->rx));
 	for (uint32_t i = 0; i < s->ept_count; i++)
 		unbind(s, (int)i, reason);
-	forget_events(s);
+	/* What nobody has seen, and what is not true any more. */
+	losses.dropped_rx = remove_events(s, EVENT_DATA | EVENT_BOUND, -1, NULL);
 	memset(s->parked, 0, sizeof(s->parked));
 	/* The initiator's addresses stay the same over sessions (protocol.md section 3). */
 	if (!s->initiator)
 		memset(s->ept_of_address, SESSION_NO_EPT, sizeof(s->ept_of_address));
 	s->announce_due = s->initiator;
-	return unknown;
+	return losses;
+}
+
+uint32_t session_deregister(struct session *s, int slot, uint8_t blocks[LAYOUT_BLOCKS_MAX])
+{
+	struct session_ept *e = &s->ept[slot];
+
+	e->registered = false;
+	e->unknown_tx = 0;
+	forget_writer(s, slot);
+	return remove_events(s, ~0u, slot, blocks);
 }
 
 void session_push(struct session *s, enum session_event_kind kind, int slot, uint8_t block)
@@ -152,48 +191,21 @@ void session_push(struct session *s, enum session_event_kind kind, int slot, uin
 	s->event_tail++;
 }
 
-static struct session_event *find_event(struct session *s, int slot, bool data)
+void session_push_data(struct session *s, int slot, uint8_t block, uint32_t size)
 {
-	for (uint32_t i = s->event_head; i != s->event_tail; i++) {
-		struct session_event *ev = &s->events[i % SESSION_EVENTS];
-
-		if (ev->kind != EVENT_NONE && (ev->kind == EVENT_DATA) == data && ev->ept == slot)
-			return ev;
-	}
-	return NULL;
-}
-
-void session_purge(struct session *s, int slot)
-{
-	struct session_event *ev;
-
-	while ((ev = find_event(s, slot, false)))
-		ev->kind = EVENT_NONE;
-	s->ept[slot].queued = 0;
-}
-
-int session_purge_data(struct session *s, int slot)
-{
-	struct session_event *ev = find_event(s, slot, true);
-
-	if (!ev)
-		return -1;
-	ev->kind = EVENT_NONE;
-	return ev->block;
+	s->rx[block] =
+		(struct session_rx){ .size = size, .arrival = ++s->arrivals, .pending = true };
+	session_push(s, EVENT_DATA, slot, block);
 }
 
 bool session_pop(struct session *s, struct session_event *ev)
 {
-	while (session_has_events(s)) {
-		*ev = s->events[s->event_head % SESSION_EVENTS];
-		s->event_head++;
-		if (ev->kind == EVENT_NONE)
-			continue;
-		if (ev->kind != EVENT_DATA)
-			s->ept[ev->ept].queued &= (uint8_t)~ev->kind;
-		return true;
-	}
-	return false;
+	if (!session_has_events(s))
+		return false;
+	*ev = s->events[s->event_head++ % SESSION_EVENTS];
+	if (ev->kind != EVENT_DATA)
+		s->ept[ev->ept].queued &= (uint8_t)~ev->kind;
+	return true;
 }
 
 int session_tx_take(struct session *s, uint32_t count)
@@ -207,35 +219,34 @@ int session_tx_take(struct session *s, uint32_t count)
 	return first;
 }
 
-void session_tx_shrink(struct session *s, uint32_t first, uint32_t keep)
-{
-	struct session_tx *t = &s->tx[first];
-
-	if (keep >= t->count)
-		return;
-	blocks_free(&s->tx_free, first + keep, t->count - keep);
-	t->count = (uint16_t)keep;
-	if (keep == 0)
-		t->state = TX_FREE;
-}
-
-void session_want_writable(struct session *s, int slot)
-{
-	if (s->ept[slot].wants_writable)
-		return;
-	s->ept[slot].wants_writable = true;
-	s->writers++;
-}
-
-void session_wake_writers(struct session *s)
+static void wake_writers(struct session *s)
 {
 	for (uint32_t i = 0; s->writers > 0 && i < s->ept_count; i++) {
 		if (!s->ept[i].wants_writable)
 			continue;
-		s->ept[i].wants_writable = false;
-		s->writers--;
+		forget_writer(s, (int)i);
 		session_push(s, EVENT_WRITABLE, (int)i, 0);
 	}
+}
+
+bool session_tx_shrink(struct session *s, uint32_t first, uint32_t keep)
+{
+	struct session_tx *t = &s->tx[first];
+
+	if (keep >= t->count)
+		return false;
+	blocks_free(&s->tx_free, first + keep, t->count - keep);
+	t->count = (uint16_t)keep;
+	if (keep == 0)
+		t->state = TX_FREE;
+	wake_writers(s);
+	return true;
+}
+
+void session_want_writable(struct session *s, int slot)
+{
+	s->writers += !s->ept[slot].wants_writable;
+	s->ept[slot].wants_writable = true;
 }
 
 uint32_t session_rx_count(const struct session *s)

@@ -33,7 +33,7 @@ enum session_phase {
 enum tx_state {
 	TX_FREE,
 	TX_OWNED,   /* the caller fills it */
-	TX_SENDING, /* intent: being published, see session.intent_wr */
+	TX_SENDING, /* intent: being published */
 	TX_SENT,    /* the other side has it until it releases it */
 };
 
@@ -45,9 +45,9 @@ struct session_tx {
 
 /* A buffer of the other side's region, by its first block. Ours while it is pending or held. */
 struct session_rx {
-	uint32_t size; /* payload bytes, as checked on arrival */
+	uint32_t size;    /* payload bytes, as checked on arrival */
+	uint32_t arrival; /* its number: tells one use of the blocks from the next */
 	uint32_t holds;
-	uint8_t ept;  /* slot */
 	bool pending; /* its event is queued or being handled */
 };
 
@@ -60,7 +60,7 @@ enum ept_state {
 
 /* The event kinds that can be queued; also bits in session_ept.queued. */
 enum session_event_kind {
-	EVENT_NONE = 0, /* was taken back */
+	EVENT_NONE = 0,
 	EVENT_BOUND = 1,
 	EVENT_UNBOUND = 2,
 	EVENT_WRITABLE = 4,
@@ -86,7 +86,7 @@ struct session_ept {
 };
 
 /* What a file with a session in it begins with. */
-#define SESSION_MAGIC 0x5342434956303031 /* "100VICBS" in memory order, little-endian */
+#define SESSION_MAGIC UINT64_C(0x313047534d424349) /* "ICBMSG01" where words are little-endian */
 
 struct session {
 	uint64_t magic; /* SESSION_MAGIC once it is initialised */
@@ -96,16 +96,17 @@ struct session {
 	uint8_t phase;       /* enum session_phase */
 	bool initiator;
 
-	/* Classic, our rings: private indices, and the index before the packet of TX_SENDING. */
+	/* Classic, our rings: private indices. Whether a TX_SENDING packet is out
+	 * shows in shared memory: its wr_idx is tx_wr then. */
 	uint32_t tx_wr;
 	uint32_t rx_rd;
-	uint32_t intent_wr;
 	/* Classic, the other side's reading of our ring. */
 	uint32_t tx_rd;      /* last seen in shared memory */
 	uint32_t rescues;    /* rung in vain since it last read, or since the announcement */
 	bool confirmed;      /* it has read on since the link came up */
 	bool rearmed;        /* the announcement at 0 counts again (R5) */
 	uint8_t magic_len;   /* payload bytes of the announcement at 0 */
+	uint32_t laid_for;   /* tx_rd when the announcement was laid out */
 	bool at_reader;      /* the announcement lies where the reader stands (R7) */
 	bool magic_consumed; /* we have read the other side's */
 
@@ -121,6 +122,7 @@ struct session {
 	uint16_t parked[SESSION_EPT_MAX];
 
 	bool announce_due; /* initiator: some registered endpoint's name is still to be sent */
+	uint32_t arrivals; /* messages ever queued */
 	uint32_t writers;  /* endpoints with wants_writable */
 	uint32_t event_head, event_tail; /* free-running; tail is where the next goes */
 	struct session_event events[SESSION_EVENTS];
@@ -152,21 +154,30 @@ int session_ept_by_address(const struct session *s, uint8_t address);
 /* The endpoint becomes bound under @address; queues the event if it is registered. */
 void session_bind(struct session *s, int slot, uint8_t address);
 
+struct session_losses {
+	uint32_t unknown_tx; /* sent messages whose fate is not known */
+	uint32_t dropped_rx; /* received messages that nobody was given */
+};
+
 /*
  * The other side started anew: what it had of ours is lost and counted, what we had of its is void,
- * no endpoint is bound. Buffers that the caller fills stay its own. Returns the number of messages
- * whose fate is unknown now.
+ * no endpoint is bound. Buffers that the caller fills stay its own.
  */
-uint32_t session_reset(struct session *s, uint8_t reason);
+struct session_losses session_reset(struct session *s, uint8_t reason);
 
 /* Queue an event; one of each kind but DATA per endpoint, a second is merged into the first. */
 void session_push(struct session *s, enum session_event_kind kind, int slot, uint8_t block);
 
-/* Take back all queued events of an endpoint but DATA. */
-void session_purge(struct session *s, int slot);
+/*
+ * Queue a message of @size bytes for @slot. The block must not be ours already, which bounds the queue.
+ */
+void session_push_data(struct session *s, int slot, uint8_t block, uint32_t size);
 
-/* Take back one queued DATA event of an endpoint: its block, or -1 if there is none. */
-int session_purge_data(struct session *s, int slot);
+/*
+ * Mark the endpoint in @slot not registered and take its events back. @blocks: of the messages among
+ * them, still pending, to be released. Returns how many.
+ */
+uint32_t session_deregister(struct session *s, int slot, uint8_t blocks[LAYOUT_BLOCKS_MAX]);
 
 /* Take the oldest event. */
 bool session_pop(struct session *s, struct session_event *ev);
@@ -179,14 +190,14 @@ static inline bool session_has_events(const struct session *s)
 /* Take @count consecutive blocks for the caller; the first one's index or -1. */
 int session_tx_take(struct session *s, uint32_t count);
 
-/* Free the blocks of a buffer behind its first @keep (0 = all of it). */
-void session_tx_shrink(struct session *s, uint32_t first, uint32_t keep);
+/*
+ * Free the blocks of a buffer behind its first @keep (0 = all of it), and tell every endpoint that
+ * waits for some. Returns whether there was anything to free.
+ */
+bool session_tx_shrink(struct session *s, uint32_t first, uint32_t keep);
 
 /* The endpoint could not send for want of blocks: it gets an event when some become free. */
 void session_want_writable(struct session *s, int slot);
-
-/* Tell every endpoint that asked for it that blocks have become free. */
-void session_wake_writers(struct session *s);
 
 static inline bool session_rx_ours(const struct session_rx *rx)
 {

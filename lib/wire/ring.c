@@ -70,16 +70,14 @@ void ring_arm(const struct ring *r, uint32_t idx, uint32_t len)
 int ring_put(const struct ring *r, uint32_t *wr, const void *packet, uint32_t len)
 {
 	uint32_t idx = *wr;
-	uint32_t rd, free_bytes;
+	uint32_t rd;
 
 	if (len == 0 || len > RING_PACKET_MAX)
 		return -EMSGSIZE;
 	rd = shm_load32_acquire(r->rd_idx);
 	if (!ring_index_valid(r, rd))
 		return -EPROTO;
-	/* One word always stays free, to tell full from empty. */
-	free_bytes = r->len - 4 - ring_distance(r, rd, idx);
-	if (ring_packet_size(len) > free_bytes)
+	if (ring_packet_size(len) > ring_space(r, idx, rd))
 		return -ENOBUFS;
 	shm_store32(&r->data[idx / 4], header_word(len));
 	*wr = ring_lay(r, idx, packet, len);

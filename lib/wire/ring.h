@@ -42,6 +42,12 @@ static inline uint32_t ring_distance(const struct ring *r, uint32_t from, uint32
 	return to >= from ? to - from : to + r->len - from;
 }
 
+/* Bytes free for packets; one word always stays free, to tell full from empty. */
+static inline uint32_t ring_space(const struct ring *r, uint32_t wr, uint32_t rd)
+{
+	return r->len - 4 - ring_distance(r, rd, wr);
+}
+
 /* The bytes a packet of @len payload bytes takes in the ring. */
 static inline uint32_t ring_packet_size(uint32_t len)
 {
