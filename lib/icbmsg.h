@@ -4,8 +4,8 @@
  * protocol.
  *
  * An *instance* is one link to one other domain. It carries up to ICBMSG_EPT_COUNT_MAX named
- * *endpoints*; both sides register an endpoint of the same name, and once it is *bound* messages flow
- * both ways, each at most icbmsg_max_size() bytes, in order per endpoint.
+ * *endpoints*; both sides register an endpoint of the same name, and once it is *bound* messages
+ * flow both ways, each at most icbmsg_max_size() bytes, in order per endpoint.
  *
  *     icbmsg_config_new(&cfg);
  *     icbmsg_config_load(cfg, "board.conf", NULL);
@@ -17,18 +17,23 @@
  *             ;
  *
  * Errors
- *   Functions that return int return 0 or a count on success, or a negative errno value. Outputs are
- *   written on success only. Every function lists the errors it can return; besides those any
- *   function may return -EINVAL for a NULL where none is allowed.
+ *   Functions that return int return 0 or a count on success, or a negative errno value. Outputs
+ *   are written on success only. Every function lists the errors it can return; besides those a
+ *   function that returns int may return -EINVAL for a NULL where none is allowed. The others must
+ *   not be given NULL, unless they say so.
+ *
+ * Growth
+ *   Structs that a program passes with their size grow at the end in later versions; the others
+ *   have reserved members, which are zero: the library writes zero, and so must a program.
  *
  * Timeouts
  *   int64_t nanoseconds: 0 = do not wait, negative = wait for ever (ICBMSG_FOREVER).
  *
  * Threads
  *   Any thread may call any function on an instance or its endpoints at any time, with two
- *   exceptions: one thread at a time dispatches (icbmsg_dispatch, icbmsg_next_event), and nothing may
- *   be called on an object whose icbmsg_close or icbmsg_ept_deregister has begun, other than what
- *   those say. A configuration is used by one thread at a time. The library starts no threads,
+ *   exceptions: one thread at a time dispatches (icbmsg_dispatch, icbmsg_next_event), and nothing
+ *   may be called on an object whose icbmsg_close or icbmsg_ept_deregister has begun, other than
+ *   what those say. A configuration is used by one thread at a time. The library starts no threads,
  *   handles no signals, prints nothing and keeps no global state. All its descriptors are
  *   close-on-exec.
  *
@@ -105,24 +110,25 @@ int icbmsg_config_set(struct icbmsg_config *cfg, const char *key, const char *va
 const char *icbmsg_config_get(const struct icbmsg_config *cfg, const char *key);
 
 /**
- * One line about the last call on @cfg that failed (icbmsg_open included): what is wrong, where, and
- * what to do. Never NULL; "" if none failed. Owned by the configuration, valid until the next call on
- * it.
+ * One line about the last call on @cfg that failed (icbmsg_open included): what is wrong, where,
+ * and what to do. Never NULL; "" if none failed. Owned by the configuration, valid until the next
+ * call on it.
  */
 const char *icbmsg_config_error(const struct icbmsg_config *cfg);
 
 /** One direction of a link as it lies in memory (section 1). Offsets and sizes in bytes. */
 struct icbmsg_region_layout {
-	uint64_t begin;       /**< aligned start, in the addresses that the firmware sees */
-	uint32_t total;       /**< usable bytes from @begin; all offsets count from there */
-	uint32_t rd_idx;      /**< offset of the read index */
-	uint32_t wr_idx;      /**< offset of the write index */
-	uint32_t ring_data;   /**< offset of the packet ring's data */
-	uint32_t ring_len;    /**< length of the packet ring's data */
-	uint32_t blocks_off;  /**< offset of block 0 = size of the control area */
+	uint64_t begin;      /**< aligned start, in the addresses that the firmware sees */
+	uint32_t total;      /**< usable bytes from @begin; all offsets count from there */
+	uint32_t rd_idx;     /**< offset of the read index */
+	uint32_t wr_idx;     /**< offset of the write index */
+	uint32_t ring_data;  /**< offset of the packet ring's data */
+	uint32_t ring_len;   /**< length of the packet ring's data */
+	uint32_t blocks_off; /**< offset of block 0 = size of the control area */
 	uint32_t block_size;
 	uint32_t block_count;
 	uint32_t max_payload; /**< the largest message this direction can carry */
+	uint32_t reserved[6];
 };
 
 /** Both directions, seen from this side. */
@@ -137,7 +143,8 @@ struct icbmsg_layout {
 
 /**
  * Compute the layout that a configuration leads to. Nothing is opened or mapped.
- * @size: sizeof(struct icbmsg_layout) as the caller was compiled with; later versions append fields.
+ * @size: sizeof(struct icbmsg_layout) as the caller was compiled with; later versions append
+ * fields.
  * Errors: -EINVAL if a key is missing or the firmware's build would refuse the numbers:
  * icbmsg_config_error() names them.
  */
@@ -150,10 +157,11 @@ int icbmsg_config_layout(struct icbmsg_config *cfg, struct icbmsg_layout *layout
 /**
  * Map the memory, take over the doorbells and announce this side to the other. Does not wait: the
  * link comes up when the other side is there and this side dispatches or waits.
- * The caller owns *@link and closes it with icbmsg_close(). @cfg may be freed afterwards. Descriptors
- * named by number in the configuration are duplicated; the caller keeps its own.
- * Errors: -EINVAL, -ENOENT, -EACCES, -ENODEV and others of open(2), mmap(2), fcntl(2) for what
- * the configuration names; icbmsg_config_error() says which and what to do. -ENOMEM.
+ * The caller owns *@link and closes it with icbmsg_close(). @cfg may be freed afterwards.
+ * Descriptors named by number in the configuration are duplicated; the caller keeps its own.
+ * Errors: -EINVAL, -ENOENT, -EACCES, -EBADF, -ENODEV and others of open(2), mmap(2), fcntl(2) for
+ * what the configuration names; -EBUSY if another process uses the state-file, -EBADMSG if that
+ * holds something else; icbmsg_config_error() says which and what to do. -ENOMEM.
  */
 int icbmsg_open(struct icbmsg **link, struct icbmsg_config *cfg);
 
@@ -161,23 +169,25 @@ int icbmsg_open(struct icbmsg **link, struct icbmsg_config *cfg);
  * Close an instance: threads that wait in it return -ESHUTDOWN, all endpoints are deregistered, the
  * memory is unmapped. Nothing goes over the wire (section 5 has no message for it).
  * Held receive buffers stay readable until the last is released with icbmsg_release_rx(), the only
- * call allowed after this one; the mapping goes then. Transmit buffers not sent are dropped. NULL is
- * allowed.
+ * call allowed after this one; the mapping goes then. Transmit buffers not sent are dropped. NULL
+ * is allowed.
  * Errors: -EDEADLK inside a callback: the instance stays open.
  */
 int icbmsg_close(struct icbmsg *link);
 
 /**
  * A descriptor that polls readable (POLLIN) when icbmsg_dispatch() has something to do: a doorbell,
- * a message to deliver, a timer. Owned by the instance; only to be polled. Without a doorbell
- * (doorbell = poll) a timer takes its place.
+ * a message to deliver, a timer. Then call icbmsg_dispatch() with timeout 0. Owned by the instance;
+ * only to be polled. Without a doorbell (doorbell = poll) a timer takes its place.
  */
 int icbmsg_get_fd(struct icbmsg *link);
 
 /**
  * Read what has arrived and run callbacks for it; wait up to @timeout_ns for the first.
- * Returns the number of callbacks run: 0 when the time is up, or when what happened has no callback. Returns to the caller after at most one
- * pass over what had arrived, so that a busy peer cannot keep it.
+ * Returns the number of callbacks run: 0 when the time is up, or when what happened has no
+ * callback.
+ * Returns to the caller after at most one pass over what had arrived, so that a busy peer cannot
+ * keep it.
  * Errors: -EBUSY if another thread dispatches; -EDEADLK inside a callback; -ESHUTDOWN if the
  * instance is closed meanwhile.
  */
@@ -203,9 +213,10 @@ enum icbmsg_log_level {
 typedef void (*icbmsg_log_fn)(void *user, enum icbmsg_log_level level, const char *line);
 
 /**
- * Where log lines go; NULL (the default) drops them. @line has no newline and is valid during the call
- * only. Lines tell state changes and misbehaviour, once per kind; never one per message. The function
- * may be called from any thread that uses the instance, and must not call back into it.
+ * Where log lines go; NULL (the default) drops them. @line has no newline and is valid during the
+ * call only. Lines tell state changes and misbehaviour, once per kind; never one per message. The
+ * function may be called from any thread that uses the instance; it must be quick, as other threads
+ * wait meanwhile, and must not call back into the instance.
  */
 void icbmsg_set_log(struct icbmsg *link, icbmsg_log_fn fn, void *user);
 
@@ -227,12 +238,14 @@ struct icbmsg_unbound {
 	enum icbmsg_unbound_reason reason;
 	uint32_t unknown_tx; /**< messages sent on this endpoint that the other side had not released:
 				  whether it handled them is not known */
+	uint32_t reserved[6];
 };
 
 /**
- * What an endpoint reports. Any may be NULL. They run inside icbmsg_dispatch(), one at a time, without
- * any lock: they may send, wait, hold, release, register and deregister, this endpoint included. They
- * must not dispatch or close. For one endpoint bound, unbound and received come in wire order.
+ * What an endpoint reports. Any may be NULL. They run inside icbmsg_dispatch(), one at a time,
+ * without any lock: they may send, wait, hold, release, register and deregister, this endpoint
+ * included. They must not dispatch or close. For one endpoint bound, unbound and received come in
+ * wire order.
  */
 struct icbmsg_ept_callbacks {
 	/** Messages can be sent from now on. */
@@ -240,36 +253,37 @@ struct icbmsg_ept_callbacks {
 	/** The link was lost. It is bound again without being asked when the other side is back. */
 	void (*unbound)(struct icbmsg_ept *ept, const struct icbmsg_unbound *info, void *user);
 	/**
-	 * A message. @data is the shared buffer itself where the mapping allows it: it is aligned to
-	 * 4 bytes only, and the other side could still change it, so fetch once what you check.
+	 * A message. @data is the shared buffer itself where the mapping allows it: it is aligned
+	 * to 4 bytes only, and the other side could still change it, so fetch once what you check.
 	 * Valid until the callback returns, or longer with icbmsg_hold_rx().
 	 */
 	void (*received)(struct icbmsg_ept *ept, const void *data, size_t size, void *user);
 	/** Blocks have become free after a send or icbmsg_get_tx_buffer() returned -ENOBUFS. */
 	void (*writable)(struct icbmsg_ept *ept, void *user);
 	/**
-	 * The other side sent something for this endpoint that could not be delivered: -EBADMSG (its
-	 * buffer reaches outside the region). @message is one line, valid during the call.
+	 * The other side sent something for this endpoint that could not be delivered: -EBADMSG
+	 * (its buffer reaches outside the region). @message is one line, valid during the call.
 	 */
 	void (*error)(struct icbmsg_ept *ept, int error, const char *message, void *user);
+	void (*reserved[4])(void);
 };
 
 /**
  * Register an endpoint. It is bound as soon as the other side has registered the same name, before
- * or after this call. An endpoint that was deregistered may be registered again by the same name; if
- * it was bound it is bound again at once (section 5).
- * @name is copied. @callbacks is copied; NULL for none. *@ept is owned by the instance and ends with
- * icbmsg_ept_deregister() or icbmsg_close().
+ * or after this call. An endpoint that was deregistered may be registered again by the same name;
+ * if it was bound it is bound again at once (section 5).
+ * @name is copied. @callbacks is copied; NULL for none. *@ept is owned by the instance and ends
+ * with icbmsg_ept_deregister() or icbmsg_close().
  * Errors: -EINVAL for an empty name; -ENAMETOOLONG for one over ICBMSG_EPT_NAME_MAX or too long
- * for the region's blocks; -EEXIST if it is registered; -ENOSPC if ICBMSG_EPT_COUNT_MAX names have
- * been used on this instance.
+ * for the region's blocks; -EEXIST if it is registered; -ENOSPC if there are ICBMSG_EPT_COUNT_MAX
+ * (of an initiator: names ever used, as addresses stay); -ESHUTDOWN.
  */
 int icbmsg_ept_register(struct icbmsg *link, struct icbmsg_ept **ept, const char *name,
 			const struct icbmsg_ept_callbacks *callbacks, void *user);
 
 /**
- * Deregister an endpoint: no callback runs for it afterwards (called inside one of its own, that one
- * is the last). Local only: the other side is not told, and what it sends for this name is
+ * Deregister an endpoint: no callback runs for it afterwards (called inside one of its own, that
+ * one is the last). Local only: the other side is not told, and what it sends for this name is
  * released and dropped. Messages that wait for delivery are released; threads that wait on the
  * endpoint return -ECANCELED. Waits for a callback of this endpoint that runs in another thread.
  * @ept is invalid afterwards.
@@ -301,10 +315,11 @@ struct icbmsg *icbmsg_ept_link(const struct icbmsg_ept *ept);
 
 /**
  * Send a copy of @size bytes (0 is a message too), waiting up to @timeout_ns for free blocks.
- * Errors: -EMSGSIZE if it is larger than icbmsg_max_size(); -ENOTCONN if the endpoint is not bound;
- * -ENOBUFS with timeout 0 if there is no room now (the writable callback tells when to try again);
- * -ETIMEDOUT; -ECONNRESET if the other side restarted while waiting or sending; -EPROTO if it does not
- * read its control messages at all; -ECANCELED; -ESHUTDOWN.
+ * Errors: -EMSGSIZE if it is larger than icbmsg_max_size(); -ENOTCONN if the endpoint is not bound
+ * (it becomes bound while some thread dispatches or waits, see "Progress"); -ENOBUFS with timeout 0
+ * if there is no room now (the writable callback tells when to try again); -ETIMEDOUT; -ECONNRESET
+ * if the other side restarted while waiting or sending; -EPROTO if it does not read its control
+ * messages at all; -ECANCELED if the endpoint is deregistered meanwhile; -ESHUTDOWN.
  */
 int icbmsg_send(struct icbmsg_ept *ept, const void *data, size_t size, int64_t timeout_ns);
 
@@ -321,16 +336,17 @@ int icbmsg_get_tx_buffer(struct icbmsg_ept *ept, size_t *size, int64_t timeout_n
 
 /**
  * Send the first @size bytes of a buffer of icbmsg_get_tx_buffer(); whole blocks behind them are
- * free again at once. Never waits. On success the buffer belongs to the other side; on an error the caller keeps it.
+ * free again at once. Never waits. On success the buffer belongs to the other side; on an error the
+ * caller keeps it.
  * Errors: -EINVAL if @data is not such a buffer; -EMSGSIZE if @size is more than it holds;
- * -ENOTCONN if the endpoint is not bound; -ECONNRESET if the other side turns out to have restarted;
- * -EPROTO if it does not read its control messages at all; -ESHUTDOWN.
+ * -ENOTCONN if the endpoint is not bound; -ECONNRESET if the other side turns out to have
+ * restarted; -EPROTO if it does not read its control messages at all; -ESHUTDOWN.
  */
 int icbmsg_send_nocopy(struct icbmsg_ept *ept, void *data, size_t size);
 
 /**
  * Give a buffer of icbmsg_get_tx_buffer() back unsent.
- * Errors: -EINVAL if @data is not such a buffer.
+ * Errors: -EINVAL if @data is not such a buffer; -ESHUTDOWN.
  */
 int icbmsg_drop_tx_buffer(struct icbmsg *link, void *data);
 
@@ -338,7 +354,7 @@ int icbmsg_drop_tx_buffer(struct icbmsg *link, void *data);
  * Holding received buffers
  */
 
-/** A received buffer that is held. Carries the session's number: it cannot be mistaken after a restart. */
+/** A received buffer that is held, with the numbers of its session and message: never mistaken. */
 struct icbmsg_rx {
 	uint64_t id;
 };
@@ -348,8 +364,7 @@ struct icbmsg_rx {
  * While it is held the other side cannot use its blocks. Counted: each hold needs one
  * icbmsg_release_rx().
  * Errors: -ENOENT if @data is not the buffer being delivered; -ESTALE if the other side restarted
- * since; -EOPNOTSUPP on memory that
- * needs aligned accesses (copy instead).
+ * since; -EOPNOTSUPP on memory that needs aligned accesses (copy instead); -ESHUTDOWN.
  */
 int icbmsg_hold_rx(struct icbmsg *link, const void *data, struct icbmsg_rx *rx);
 
@@ -377,17 +392,19 @@ enum icbmsg_event_type {
 struct icbmsg_event {
 	enum icbmsg_event_type type;
 	struct icbmsg_ept *ept;
-	const void *data;             /**< RECEIVED: as in the received callback */
-	size_t size;                  /**< RECEIVED */
+	const void *data;              /**< RECEIVED: as in the received callback */
+	size_t size;                   /**< RECEIVED */
 	struct icbmsg_unbound unbound; /**< UNBOUND */
-	int error;                    /**< ERROR: a negative errno value */
-	const char *message;          /**< ERROR: one line */
+	int error;                     /**< ERROR: a negative errno value */
+	const char *message;           /**< ERROR: one line */
+	uint64_t reserved[4];
 };
 
 /**
  * The next event, waiting up to @timeout_ns. The event returned before is finished with: a received
  * buffer that was not held is released.
- * Returns 1 with *@event written, 0 when the time is up (the last event is finished with then, too).
+ * Returns 1 with *@event written, 0 when the time is up (the last event is finished with then,
+ * too).
  * Errors: as icbmsg_dispatch().
  */
 int icbmsg_next_event(struct icbmsg *link, struct icbmsg_event *event, int64_t timeout_ns);
@@ -405,8 +422,8 @@ int icbmsg_event_done(struct icbmsg *link);
 
 /** State of the link to the other side. */
 enum icbmsg_link_state {
-	ICBMSG_LINK_WAITING = 1, /**< announced; the other side has not been seen, or not read it yet */
-	ICBMSG_LINK_UP,   /**< both sides have read the other's announcement (section 3) */
+	ICBMSG_LINK_WAITING = 1, /**< announced; the other side has not answered yet */
+	ICBMSG_LINK_UP,          /**< both sides have read the other's announcement (section 3) */
 	ICBMSG_LINK_LOST, /**< the other side restarts all the time or writes nonsense: it is given
 			       up to 1 s before this side announces itself again */
 };
@@ -414,24 +431,24 @@ enum icbmsg_link_state {
 /** Counters since icbmsg_open(); all wrap at 2^64. */
 struct icbmsg_stats {
 	enum icbmsg_link_state state;
-	uint32_t tx_blocks_free;  /**< blocks of ours that are free now */
-	uint32_t rx_held;         /**< received buffers not released yet */
+	uint32_t tx_blocks_free; /**< blocks of ours that are free now */
+	uint32_t rx_held;        /**< received buffers not released yet */
 	uint64_t tx_messages, tx_bytes;
 	uint64_t rx_messages, rx_bytes; /**< delivered */
-	uint64_t rx_dropped;      /**< for an endpoint that was not registered; released */
+	uint64_t rx_dropped; /**< given to nobody: not registered, or lost in a restart */
 	uint64_t tx_packets, rx_packets; /**< control messages in the rings */
 	uint64_t doorbells_sent;
 	uint64_t doorbells_elided; /**< not needed, the other side was awake (section 6) */
 	uint64_t doorbells_received;
-	uint64_t rescues;         /**< doorbells repeated because nothing had moved */
-	uint64_t doorbells_lost;  /**< rescues after which it did move */
-	uint64_t waits;           /**< calls that had to wait for blocks */
-	uint64_t bad_packets;     /**< malformed, too short, or unknown control messages */
-	uint64_t bad_blocks;      /**< block index or length outside the region */
-	uint64_t bad_endpoints;   /**< endpoint address not known */
-	uint64_t bad_releases;    /**< of a block that was not outstanding */
-	uint64_t restarts;        /**< of the other side, noticed */
-	uint64_t tx_unknown;      /**< messages that were on their way then: fate unknown */
+	uint64_t rescues;        /**< doorbells repeated because nothing had moved */
+	uint64_t doorbells_lost; /**< rescues after which it did move */
+	uint64_t waits;          /**< calls that had to wait for blocks */
+	uint64_t bad_packets;    /**< malformed, too short, or unknown control messages */
+	uint64_t bad_blocks;     /**< block index or length outside the region */
+	uint64_t bad_endpoints;  /**< endpoint address not known */
+	uint64_t bad_releases;   /**< of a block that was not outstanding */
+	uint64_t restarts;       /**< of the other side, noticed */
+	uint64_t tx_unknown;     /**< messages that were on their way then: fate unknown */
 };
 
 /** Read the counters. @size: sizeof(struct icbmsg_stats) as the caller was compiled with. */
@@ -463,6 +480,7 @@ struct icbmsg_record {
 	uint8_t type;    /**< PACKET: of the control message (section 4) */
 	uint8_t ept;     /**< PACKET: endpoint address */
 	uint8_t block;   /**< PACKET: first block of the buffer it is about */
+	uint8_t reserved[13];
 };
 
 /** Entries that icbmsg_get_records() can return at most. */
@@ -475,8 +493,8 @@ struct icbmsg_record {
 int icbmsg_get_records(struct icbmsg *link, struct icbmsg_record *records, size_t max);
 
 /**
- * The same from the state-file that @cfg names, whether the link is open in some process or its owner
- * has died.
+ * The same from the state-file that @cfg names, whether the link is open in some process or its
+ * owner has died.
  * Errors: those of open(2) and read(2); -EBADMSG if the file holds no session of this version;
  * -ENOENT if @cfg has no state-file. icbmsg_config_error() says which.
  */
@@ -488,23 +506,25 @@ struct icbmsg_snapshot;
 /** A region's indices, as found. */
 struct icbmsg_snapshot_ring {
 	uint32_t rd_idx, wr_idx;
-	bool valid;      /**< both are multiples of 4 below ring_len */
-	bool damaged;    /**< what is pending is not packets up to @wr_idx: only those before are found */
-	uint32_t used;   /**< bytes between them, 0 unless valid */
-	uint32_t space;  /**< bytes free for packets, 0 unless valid */
+	bool valid; /**< both are multiples of 4 below ring_len */
+	bool damaged; /**< what is pending is not packets up to @wr_idx: only those before are found */
+	uint32_t used;  /**< bytes between them, 0 unless valid */
+	uint32_t space; /**< bytes free for packets, 0 unless valid */
+	uint32_t reserved[4];
 };
 
 /** One packet found in a ring. */
 struct icbmsg_snapshot_packet {
-	uint32_t offset;     /**< in the ring's data */
-	uint32_t size;       /**< payload bytes */
-	bool pending;        /**< not consumed yet; otherwise it is history */
-	bool magic;          /**< announces a side (section 3) */
-	bool control;        /**< a control message: has the next three (section 4); otherwise 0 */
-	uint8_t type;        /**< 0 DATA, 1 RELEASE_DATA, 2 BOUND, 3 RELEASE_BOUND, others unknown */
-	uint8_t ept;         /**< endpoint address */
-	uint8_t block;       /**< first block of the buffer it is about */
+	uint32_t offset; /**< in the ring's data */
+	uint32_t size;   /**< payload bytes */
+	bool pending;    /**< not consumed yet; otherwise it is history */
+	bool magic;      /**< announces a side (section 3) */
+	bool control;    /**< a control message: has the next three (section 4); otherwise 0 */
+	uint8_t type;    /**< 0 DATA, 1 RELEASE_DATA, 2 BOUND, 3 RELEASE_BOUND, others unknown */
+	uint8_t ept;     /**< endpoint address */
+	uint8_t block;   /**< first block of the buffer it is about */
 	const uint8_t *data; /**< the payload; owned by the snapshot */
+	uint64_t reserved[2];
 };
 
 /** A buffer that a packet points to. */
@@ -513,6 +533,7 @@ struct icbmsg_snapshot_buffer {
 	uint64_t size;       /**< payload bytes as its header says */
 	bool valid;          /**< ends inside the region */
 	const uint8_t *data; /**< the payload if valid; owned by the snapshot */
+	uint64_t reserved[2];
 };
 
 /**
@@ -533,16 +554,16 @@ int icbmsg_snapshot_get_ring(const struct icbmsg_snapshot *snapshot, enum icbmsg
 
 /**
  * Packet number @n of one direction, oldest first: consumed ones that can still be told apart, then
- * the pending ones. Consumed packets lie behind no index: what is told of them is as sure as a guess
- * can be whose chain of packets ends exactly at rd_idx.
+ * the pending ones. Consumed packets lie behind no index: what is told of them is as sure as a
+ * guess can be whose chain of packets ends exactly at rd_idx.
  * Errors: -ENOENT if there are fewer.
  */
 int icbmsg_snapshot_get_packet(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,
 			       size_t n, struct icbmsg_snapshot_packet *packet);
 
 /**
- * The buffer that starts at @block, as its header says now: whether there is one is known only from a
- * packet that points to it, and its blocks may have been used again since.
+ * The buffer that starts at @block, as its header says now: whether there is one is known only from
+ * a packet that points to it, and its blocks may have been used again since.
  * Errors: -ENOENT if the region has no such block.
  */
 int icbmsg_snapshot_get_buffer(const struct icbmsg_snapshot *snapshot, enum icbmsg_direction dir,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A configuration: texts by key, from a program or a file, and at the end what they mean together. A
- * geometry that differs from the firmware's corrupts or hangs without a word, so everything that can
- * be recognised as wrong is refused here, with the place where it was written.
+ * A configuration: texts by key, from a program or a file, and at the end what they mean together.
+ * A geometry that differs from the firmware's corrupts or hangs without a word, so everything that
+ * can be recognised as wrong is refused here, with the place where it was written.
  */
 #include "core/config.h"
 

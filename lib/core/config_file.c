@@ -2,10 +2,11 @@
 /*
  * Reading configuration files with inih.
  *
- * inih splits lines into keys and values and knows comments; but the build that Debian ships tells no
- * line numbers, cuts lines at 200 bytes and headings at 50, takes an indented key for a continued
- * value, and goes on after errors. So it is fed line by line by a reader that counts them, refuses
- * what would be cut, removes indentation, handles headings, and ends the input at the first error.
+ * inih splits lines into keys and values and knows comments; but the build that Debian ships tells
+ * no line numbers, cuts lines at 200 bytes and headings at 50, takes an indented key for a
+ * continued value, and goes on after errors. So it is fed line by line by a reader that counts
+ * them, refuses what would be cut, removes indentation, handles headings, and ends the input at the
+ * first error.
  */
 #include "core/config_file.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Configuration files: from text to [instance NAME] sections whose keys are each valid in themselves.
+ * Configuration files: from text to [instance NAME] sections whose keys are each valid in
+ * themselves.
  */
 #ifndef ICBMSG_CORE_CONFIG_FILE_H
 #define ICBMSG_CORE_CONFIG_FILE_H

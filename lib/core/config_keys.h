@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The keys of an instance's configuration, one by one: their names, what a value looks like, and how
- * its text becomes a value. What keys mean to each other is config.c's business.
+ * The keys of an instance's configuration, one by one: their names, what a value looks like, and
+ * how its text becomes a value. What keys mean to each other is config.c's business.
  */
 #ifndef ICBMSG_CORE_CONFIG_KEYS_H
 #define ICBMSG_CORE_CONFIG_KEYS_H

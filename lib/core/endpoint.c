@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Endpoints: the public object is a slot of the session plus callbacks. A slot belongs to a name for
- * the life of the instance (the binding outlives a deregistration, protocol.md section 5); the
+ * Endpoints: the public object is a slot of the session plus callbacks. A slot belongs to a name
+ * for the life of the instance (the binding outlives a deregistration, protocol.md section 5); the
  * registration number tells one registration of it from the next.
  */
 #include "core/endpoint.h"

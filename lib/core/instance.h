@@ -2,8 +2,8 @@
 /*
  * An open instance: a protocol link, its memory and doorbell, and what several threads need to use
  * it together. One lock guards everything here; it is not held while a message is filled, an
- * endpoint's callback runs or a thread sleeps. It is held while the log callback runs, a doorbell is
- * rung, and a message in device memory is copied out for delivery.
+ * endpoint's callback runs or a thread sleeps. It is held while the log callback runs, a doorbell
+ * is rung, and a message in device memory is copied out for delivery.
  */
 #ifndef ICBMSG_CORE_INSTANCE_H
 #define ICBMSG_CORE_INSTANCE_H
@@ -93,8 +93,8 @@ int instance_enter(struct icbmsg *i);
 void instance_leave(struct icbmsg *i);
 
 /*
- * Tell whoever waits what has changed in the link since the last time, and answer a lost one; returns a
- * mask of enum proto_change.
+ * Tell whoever waits what has changed in the link since the last time, and answer a lost one;
+ * returns a mask of enum proto_change.
  */
 unsigned int instance_settle(struct icbmsg *i);
 

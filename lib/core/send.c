@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Sending: take blocks under the lock, fill them without it, publish under it again. Filling a large
- * buffer therefore never holds up another thread.
+ * Sending: take blocks under the lock, fill them without it, publish under it again. Filling a
+ * large buffer therefore never holds up another thread.
  */
 #include "core/send.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Looking into a link from outside, while its two sides work or after they died. Nothing is written,
- * and nothing is believed: each shared word is loaded once, into a copy, and only the copy is decoded.
+ * Looking into a link from outside, while its two sides work or after they died. Nothing is
+ * written, and nothing is believed: each shared word is loaded once, into a copy, and only the copy
+ * is decoded.
  */
 #include "core/snapshot.h"
 
@@ -60,9 +61,9 @@ static uint32_t list_packets(struct snapshot_region *r, uint32_t at, uint32_t li
 }
 
 /*
- * Consumed packets stay in the ring until the producer comes around. Where the oldest one begins that
- * is still whole is written nowhere: take the earliest place behind wr_idx from which packets follow
- * one another and end exactly at rd_idx.
+ * Consumed packets stay in the ring until the producer comes around. Where the oldest one begins
+ * that is still whole is written nowhere: take the earliest place behind wr_idx from which packets
+ * follow one another and end exactly at rd_idx.
  */
 static int find_history(struct snapshot_region *r, uint32_t pending)
 {

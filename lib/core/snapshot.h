@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What lies in the shared memory of a link at one moment, decoded from a copy. snapshot_new() and the
- * functions below it are those of icbmsg.h.
+ * What lies in the shared memory of a link at one moment, decoded from a copy. snapshot_new() and
+ * the functions below it are those of icbmsg.h.
  */
 #ifndef ICBMSG_CORE_SNAPSHOT_H
 #define ICBMSG_CORE_SNAPSHOT_H

@@ -194,8 +194,8 @@ static uint64_t read_counter(int fd, bool blocks)
 }
 
 /*
- * One read takes all: a counter restarts at 0. Of a semaphore eventfd it takes one ring only, and the
- * rest wakes us again for nothing.
+ * One read takes all: a counter restarts at 0. Of a semaphore eventfd it takes one ring only, and
+ * the rest wakes us again for nothing.
  */
 uint64_t doorbell_clear(struct doorbell *d)
 {

@@ -52,8 +52,8 @@ void doorbell_close(struct doorbell *d);
 int doorbell_ring(struct doorbell *d);
 
 /*
- * Take a pending ring or interval, so that rx_fd does not poll readable for it again (a busy one always does).
- * Never blocks.
+ * Take a pending ring or interval, so that rx_fd does not poll readable for it again (a busy one
+ * always does). Never blocks.
  * Returns the number of rings that had merged, 0 for none; always 0 where nobody rings.
  */
 uint64_t doorbell_clear(struct doorbell *d);

@@ -3,9 +3,9 @@
  * Mapped shared memory. One mapping holds both regions of a link; more sources (/dev/mem, UIO,
  * ivshmem) join here.
  *
- * Whoever shares the object is trusted in one respect: shrinking it while it is mapped raises SIGBUS
- * in every process that touches the missing part, and no library can prevent that. A memfd sealed
- * against shrinking cannot be shrunk.
+ * Whoever shares the object is trusted in one respect: shrinking it while it is mapped raises
+ * SIGBUS in every process that touches the missing part, and no library can prevent that. A memfd
+ * sealed against shrinking cannot be shrunk.
  */
 #ifndef ICBMSG_MEM_MEMORY_H
 #define ICBMSG_MEM_MEMORY_H

@@ -16,8 +16,9 @@
 
 /*
  * R1: word 0 of our ring stays zero, so that a firmware that restarts and reads too early finds an
- * empty length there and stops. No packet starts at 0 or in the last word; one that would is avoided
- * by lengthening the packet before it, with zero bytes over word 0. Receivers use the first three.
+ * empty length there and stops. No packet starts at 0 or in the last word; one that would is
+ * avoided by lengthening the packet before it, with zero bytes over word 0. Receivers use the first
+ * three.
  */
 static uint32_t packet_length(const struct ring *r, uint32_t idx)
 {
@@ -43,9 +44,10 @@ static void record(struct proto_link *l, enum recorder_direction dir, uint32_t o
 }
 
 /*
- * Put a control message into the ring, after a look at the signs of a restart. The ring has room for all
- * that a working peer can cause (section 2): no room is a broken peer, not a state to wait in. The
- * room counts from where the reader was seen last: nothing could be told from its index otherwise.
+ * Put a control message into the ring, after a look at the signs of a restart. The ring has room
+ * for all that a working peer can cause (section 2): no room is a broken peer, not a state to wait
+ * in. The room counts from where the reader was seen last: nothing could be told from its index
+ * otherwise.
  */
 static int put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block)
 {
@@ -174,8 +176,8 @@ static void on_data(struct proto_link *l, struct control c)
 }
 
 /*
- * Free a buffer of ours by our own record of it; @announcement: one with a name, as the two kinds are
- * released by messages of their own.
+ * Free a buffer of ours by our own record of it; @announcement: one with a name, as the two kinds
+ * are released by messages of their own.
  */
 static void on_release(struct proto_link *l, struct control c, bool announcement)
 {
@@ -254,8 +256,8 @@ static bool drain_to(struct proto_link *l, uint32_t wr)
 }
 
 /*
- * Read until the ring is empty, publish, look again behind a full fence (section 6). What is read is
- * handled before it is published as read.
+ * Read until the ring is empty, publish, look again behind a full fence (section 6). What is read
+ * is handled before it is published as read.
  */
 static void drain(struct proto_link *l)
 {

@@ -42,8 +42,8 @@ void classic_announce(struct proto_link *l)
 }
 
 /*
- * The name in a BOUND buffer. Bytes behind its NUL do not matter; one that is longer than any name of
- * ours reads as "", which matches nothing. -EBADMSG if it has no end.
+ * The name in a BOUND buffer. Bytes behind its NUL do not matter; one that is longer than any name
+ * of ours reads as "", which matches nothing. -EBADMSG if it has no end.
  */
 static int read_name(struct proto_link *l, uint32_t first, char name[SESSION_NAME_MAX + 1])
 {

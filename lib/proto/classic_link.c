@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The classic link: coming up on memory of any history, and coming back after the other side has
- * restarted at any moment. R1 to R7 are the rules of protocol.md section 3, found by experiment with
- * Zephyr's own code; T is our tx region, R our rx region.
+ * restarted at any moment. R1 to R7 are the rules of protocol.md section 3, found by experiment
+ * with Zephyr's own code; T is our tx region, R our rx region.
  */
 #include "proto/classic.h"
 
@@ -12,10 +12,10 @@
 #define RESCUES_PER_LAYOUT 4
 
 /*
- * R5: fruitless rescues after which something is done about a link that seems to be up. What consumed
- * our announcement may have died before we looked, and its successor waits for another one. Once
- * the other side has read on silence is no sign, and a halted core must not be disturbed; but on
- * device memory, where R.rd cannot be swapped, a sign can have been overwritten.
+ * R5: fruitless rescues after which something is done about a link that seems to be up. What
+ * consumed our announcement may have died before we looked, and its successor waits for another
+ * one. Once the other side has read on silence is no sign, and a halted core must not be disturbed;
+ * but on device memory, where R.rd cannot be swapped, a sign can have been overwritten.
  */
 #define RESCUES_IN_VAIN 10
 
@@ -47,9 +47,9 @@ static bool read_index_moved(const struct proto_link *l)
 }
 
 /*
- * Take note of how far the other side has read. False if it cannot have got there: T.rd may only move
- * forward, and not beyond what was written. Places are compared modulo the ring, so this is to be
- * done before every packet of ours.
+ * Take note of how far the other side has read. False if it cannot have got there: T.rd may only
+ * move forward, and not beyond what was written. Places are compared modulo the ring, so this is to
+ * be done before every packet of ours.
  */
 static bool follow_reader(struct proto_link *l)
 {
@@ -138,8 +138,8 @@ static bool reached(const struct ring *r, uint32_t x)
 }
 
 /*
- * R3: a magic at 0, for a reader that starts, armed by one store of its header. T.rd = x stays what it
- * is, as it tells where the reader of now may stand, and the end of the announcement must differ
+ * R3: a magic at 0, for a reader that starts, armed by one store of its header. T.rd = x stays what
+ * it is, as it tells where the reader of now may stand, and the end of the announcement must differ
  * from it. A reader at x is reached as well: behind the last magic by a second one there, further
  * on by filler up to the end of the ring, behind which the magic at 0 is next. Where neither is
  * possible the magic is made longer if it would end at x.
@@ -216,9 +216,9 @@ void classic_restart(struct proto_link *l)
 }
 
 /*
- * The link seems to be up, and nothing that was sent since is read. For a reader that waits at 0 the
- * announcement is armed once more: it is still there, and what follows it has been read by nobody.
- * A reader that stands behind it does not see the difference.
+ * The link seems to be up, and nothing that was sent since is read. For a reader that waits at 0
+ * the announcement is armed once more: it is still there, and what follows it has been read by
+ * nobody. A reader that stands behind it does not see the difference.
  */
 static void doubt(struct proto_link *l)
 {
@@ -282,9 +282,9 @@ static bool announcement_read(const struct proto_link *l)
 }
 
 /*
- * Is what lies in R surely not a live session of the other side, that a new read index would damage?
- * Fresh firmware has R.rd 0, and it sets its ring up before it reads ours. Another libicbmsg leaves
- * R.rd alone and may wait as we do, so of two one has to begin: the follower.
+ * Is what lies in R surely not a live session of the other side, that a new read index would
+ * damage? Fresh firmware has R.rd 0, and it sets its ring up before it reads ours. Another
+ * libicbmsg leaves R.rd alone and may wait as we do, so of two one has to begin: the follower.
  */
 static bool may_begin(const struct proto_link *l)
 {

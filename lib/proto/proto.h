@@ -56,8 +56,9 @@ struct proto_ops {
 
 	/*
 	 * Send the buffer at block @first, owned by the caller and filled, shrunk to @size bytes.
-	 * 0; -ENOTCONN if the endpoint is not bound; -ECONNRESET if the other side turns out to have
-	 * started anew; -EPROTO if it does not read at all. On an error the buffer stays the caller's.
+	 * 0; -ENOTCONN if the endpoint is not bound; -ECONNRESET if the other side turns out to
+	 * have started anew; -EPROTO if it does not read at all. On an error the buffer stays the
+	 * caller's.
 	 */
 	int (*send)(struct proto_link *l, int slot, uint32_t first, uint32_t size);
 
@@ -71,8 +72,8 @@ struct proto_ops {
 	uint32_t (*progress)(const struct proto_link *l);
 
 	/*
-	 * Where to look without the lock whether something has arrived: the shared word *@word holds
-	 * *@idle as long as nothing has. False if looking there tells nothing now.
+	 * Where to look without the lock whether something has arrived: the shared word *@word
+	 * holds *@idle as long as nothing has. False if looking there tells nothing now.
 	 */
 	bool (*watch)(const struct proto_link *l, const void **word, uint32_t *idle);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The flight recorder: the last control messages each way, in the session, so that what happened can
- * be read from a live link or after its owner has died.
+ * The flight recorder: the last control messages each way, in the session, so that what happened
+ * can be read from a live link or after its owner has died.
  *
  * Each direction has a ring of its own, so that a flood of one cannot wash the other away; sequence
  * numbers give the order over both. An entry's number is stored last: one that was being written

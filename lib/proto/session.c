@@ -31,8 +31,8 @@ int session_find_ept(const struct session *s, const char *name)
 }
 
 /*
- * A slot for a new name. The initiator's addresses are the order of registration and stay (protocol.md
- * section 5); a follower's slot is free again when it is neither registered nor bound.
+ * A slot for a new name. The initiator's addresses are the order of registration and stay
+ * (protocol.md section 5); a follower's slot is free again when it is neither registered nor bound.
  */
 static int new_slot(struct session *s)
 {

@@ -169,13 +169,14 @@ struct session_losses session_reset(struct session *s, uint8_t reason);
 void session_push(struct session *s, enum session_event_kind kind, int slot, uint8_t block);
 
 /*
- * Queue a message of @size bytes for @slot. The block must not be ours already, which bounds the queue.
+ * Queue a message of @size bytes for @slot. The block must not be ours already, which bounds the
+ * queue.
  */
 void session_push_data(struct session *s, int slot, uint8_t block, uint32_t size);
 
 /*
- * Mark the endpoint in @slot not registered and take its events back. @blocks: of the messages among
- * them, still pending, to be released. Returns how many.
+ * Mark the endpoint in @slot not registered and take its events back. @blocks: of the messages
+ * among them, still pending, to be released. Returns how many.
  */
 uint32_t session_deregister(struct session *s, int slot, uint8_t blocks[LAYOUT_BLOCKS_MAX]);
 

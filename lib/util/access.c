@@ -2,8 +2,9 @@
 /*
  * Copies to and from device memory, in naturally aligned accesses of at most 32 bits.
  *
- * The shared side decides the alignment; the private side is reached through memcpy of a word, which
- * compiles to a plain access there. Volatile keeps the compiler from turning a loop back into memcpy.
+ * The shared side decides the alignment; the private side is reached through memcpy of a word,
+ * which compiles to a plain access there. Volatile keeps the compiler from turning a loop back into
+ * memcpy.
  */
 #include "util/access.h"
 

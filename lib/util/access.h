@@ -2,14 +2,15 @@
 /*
  * The only ways in which shared memory is read and written.
  *
- * The other side may change any byte at any time, so each shared value is loaded exactly once into a
- * local (these helpers cannot be merged or repeated by the compiler), checked, then used. All words
- * of the protocol are little-endian and naturally aligned for 32 bits (protocol.md section 1); there
- * are no 64-bit accesses, because 8-byte block headers may be aligned to 4 only (section 9).
+ * The other side may change any byte at any time, so each shared value is loaded exactly once into
+ * a local (these helpers cannot be merged or repeated by the compiler), checked, then used. All
+ * words of the protocol are little-endian and naturally aligned for 32 bits (protocol.md section
+ * 1); there are no 64-bit accesses, because 8-byte block headers may be aligned to 4 only (section
+ * 9).
  *
- * Payloads are copied by memcpy on normal memory. Device memory (an uncached mapping, as /dev/mem and
- * UIO often give) traps on unaligned and on some wide accesses: there, copies are loops of aligned
- * 32-bit words with bytes at the edges.
+ * Payloads are copied by memcpy on normal memory. Device memory (an uncached mapping, as /dev/mem
+ * and UIO often give) traps on unaligned and on some wide accesses: there, copies are loops of
+ * aligned 32-bit words with bytes at the edges.
  */
 #ifndef ICBMSG_UTIL_ACCESS_H
 #define ICBMSG_UTIL_ACCESS_H

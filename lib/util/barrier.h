@@ -2,9 +2,9 @@
 /*
  * Memory barriers between this process and the other domain.
  *
- * The other domain can be a microcontroller that shares memory with Linux but sits outside its inner
- * shareable domain, where the barriers that C11 fences compile to (dmb ish) do not reach. On Arm the
- * outer shareable variants are used instead; elsewhere the compiler's own fences are right.
+ * The other domain can be a microcontroller that shares memory with Linux but sits outside its
+ * inner shareable domain, where the barriers that C11 fences compile to (dmb ish) do not reach. On
+ * Arm the outer shareable variants are used instead; elsewhere the compiler's own fences are right.
  * Everything that orders shared memory goes through these three.
  */
 #ifndef ICBMSG_UTIL_BARRIER_H

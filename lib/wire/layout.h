@@ -42,9 +42,9 @@ struct layout_region {
  * Compute the layout of one region of the classic generation.
  *
  * Returns 0, or -EINVAL with a sentence in @error that names the numbers; @out is written on
- * success only. Refused is what a firmware build refuses and what cannot carry a single byte. Blocks
- * that are no larger than their header pass, as firmware builds with them (conformance has some):
- * whoever opens an instance has to refuse those (section 1, "usable instance").
+ * success only. Refused is what a firmware build refuses and what cannot carry a single byte.
+ * Blocks that are no larger than their header pass, as firmware builds with them (conformance has
+ * some): whoever opens an instance has to refuse those (section 1, "usable instance").
  */
 int layout_classic(struct layout_region *out, const struct layout_geometry *in,
 		   char error[LAYOUT_ERROR_SIZE]);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Packets in the ring: a 16-bit big-endian length and two zero bytes, the payload, padding to a word
- * (protocol.md section 2). Words wrap around the end one by one, so a packet may start anywhere.
- * Nearly all packets are control messages of three bytes: payloads move by words, never by bytes.
+ * Packets in the ring: a 16-bit big-endian length and two zero bytes, the payload, padding to a
+ * word (protocol.md section 2). Words wrap around the end one by one, so a packet may start
+ * anywhere. Nearly all packets are control messages of three bytes: payloads move by words, never
+ * by bytes.
  */
 #include "wire/ring.h"
 

@@ -103,7 +103,8 @@ static inline uint32_t ring_load_wr(const struct ring *r)
  * behind it. Nothing is consumed.
  *
  * Returns the packet's length (1 to RING_PACKET_MAX); 0 if the ring is empty; -EPROTO if what lies
- * there cannot be a packet. The padding is copied too: up to three bytes behind the packet's length.
+ * there cannot be a packet. The padding is copied too: up to three bytes behind the packet's
+ * length.
  */
 int ring_peek(const struct ring *r, uint32_t rd, uint32_t wr, uint8_t packet[RING_PACKET_MAX],
 	      uint32_t *next);
