@@ -234,17 +234,19 @@ static void doubt(struct proto_link *l)
 	s->rearmed = true;
 }
 
-/* Rung in vain: the reader may stand where the announcement does not reach it. */
-static void announce_differently(struct proto_link *l)
+/*
+ * Rung in vain: the reader may stand where the announcement does not reach it. Otherwise the same once
+ * more, byte for byte, in case the other side has written over it or over T.wr: nobody else would
+ * put that right, and it would wait for ever, restarts included.
+ */
+static void announce_again(struct proto_link *l)
 {
 	struct session *s = l->s;
 	uint32_t x = reader_position(l);
 	bool again = x == s->laid_for && !s->at_reader;
 
-	if (again && reached(&l->tx_ring, x))
-		return;
 	s->laid_for = x;
-	s->at_reader = again && fits(&l->tx_ring, x);
+	s->at_reader = again && !reached(&l->tx_ring, x) && fits(&l->tx_ring, x);
 	if (s->at_reader)
 		announce_at_reader(l, x);
 	else
@@ -261,7 +263,7 @@ void classic_rescue(struct proto_link *l)
 	if (s->phase == PHASE_UP && s->rescues > RESCUES_IN_VAIN)
 		doubt(l);
 	if (s->phase == PHASE_WAITING && s->rescues % RESCUES_PER_LAYOUT == 0)
-		announce_differently(l);
+		announce_again(l);
 }
 
 /* ------------------------------------------------------------------------------------------------

@@ -307,6 +307,37 @@ static void restart_and_notice(struct rig *r)
 	}
 }
 
+static void overwrite(struct rig *r, uint32_t offset, uint32_t value)
+{
+	uint32_t *word = (uint32_t *)(void *)(r->e.map + r->fw.config.rx.begin + offset);
+
+	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Something writes over what we have announced before the firmware has read it: over our write index,
+ * or over the word that arms it. Nobody but us can put that right.
+ */
+static void an_overwritten_announcement_is_repeated(void **state)
+{
+	(void)state;
+	for (unsigned int n = 0; n < 6; n++) {
+		const uint32_t values[] = { 0x12345679, 0, 0xffff0000 };
+		struct rig r;
+
+		rig_open(&r, n & 1, 0xa5);
+		until_bound(&r, 1);
+		exchange(&r);
+		restart_and_notice(&r);
+		overwrite(&r, n < 4 ? r.fw.config.rx.wr_idx : r.fw.config.rx.ring_data,
+			  values[n / 2]);
+		fw_start(&r);
+		until_bound(&r, 2);
+		exchange(&r);
+		rig_close(&r);
+	}
+}
+
 static void messages_of_unknown_fate_are_counted(void **state)
 {
 	struct icbmsg_ept_callbacks callbacks = seen_callbacks;
@@ -475,6 +506,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(firmware_follower_restarts_at_any_moment),
 		cmocka_unit_test(firmware_initiator_restarts_at_any_moment),
+		cmocka_unit_test(an_overwritten_announcement_is_repeated),
 		cmocka_unit_test(messages_of_unknown_fate_are_counted),
 		cmocka_unit_test(held_buffers_become_stale),
 		cmocka_unit_test(unsent_buffers_stay_usable),
