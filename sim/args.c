@@ -132,3 +132,13 @@ int64_t arg_duration(const char *option, const char *text)
 	sim_usage("%s: \"%s\" is not a duration from 100us to 1m; write for example 2ms", option,
 		  text);
 }
+
+double arg_percent(const char *option, const char *text)
+{
+	char *end;
+	double p = strtod(text, &end);
+
+	if (end == text || (*end && strcmp(end, "%") != 0) || !(p >= 0 && p < 100))
+		sim_usage("%s: \"%s\" is not a percentage from 0 to below 100", option, text);
+	return p / 100;
+}

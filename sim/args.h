@@ -32,4 +32,7 @@ uint64_t arg_size(const char *option, const char *text, uint64_t min, uint64_t m
 /* Nanoseconds, from 100 us to 1 min; units us, ms, s and m. */
 int64_t arg_duration(const char *option, const char *text);
 
+/* A share from 0 to below 1, written as a percentage with or without the sign. */
+double arg_percent(const char *option, const char *text);
+
 #endif

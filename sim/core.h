@@ -54,6 +54,10 @@ struct core {
 int core_lib_run(const struct core *core);
 int core_firmware_run(const struct core *core);
 
+/* The library's end of the link, as @core says. 0 or a negative errno, noted. */
+struct icbmsg;
+int core_lib_open(const struct core *core, struct icbmsg **link);
+
 /* Pieces both use. */
 
 /* Note a failure, once, and return the exit status for it. */

@@ -176,18 +176,18 @@ static int configure(const struct core *core, struct icbmsg_config *cfg)
 	return ret;
 }
 
-static int open_link(struct lib_core *c)
+int core_lib_open(const struct core *core, struct icbmsg **link)
 {
 	struct icbmsg_config *cfg;
 	int ret = icbmsg_config_new(&cfg);
 
 	if (ret < 0)
 		return ret;
-	ret = configure(c->core, cfg);
+	ret = configure(core, cfg);
 	if (ret == 0)
-		ret = icbmsg_open(&c->link, cfg);
+		ret = icbmsg_open(link, cfg);
 	if (ret < 0)
-		core_fail(c->core, "%s", icbmsg_config_error(cfg));
+		core_fail(core, "%s", icbmsg_config_error(cfg));
 	icbmsg_config_free(cfg);
 	return ret;
 }
@@ -256,7 +256,7 @@ int core_lib_run(const struct core *core)
 	struct lib_core c = { .core = core };
 	int status = SIM_ERROR;
 
-	if (open_link(&c) < 0)
+	if (core_lib_open(core, &c.link) < 0)
 		return SIM_ERROR;
 	if (core_traffic_init(core, &c.traffic, &port, &c, icbmsg_max_size(c.link)) == 0 &&
 	    register_endpoints(&c) == 0)

@@ -10,6 +10,7 @@
 
 #include "args.h"
 #include "echo.h"
+#include "restart.h"
 #include "transfer.h"
 
 static const char help[] =
@@ -17,6 +18,8 @@ static const char help[] =
 	"Simulated cores that talk ICBMSG over shared memory.\n"
 	"\n"
 	"  transfer   two cores send each other files, which are verified\n"
+	"  restart-loop\n"
+	"             one of two cores is killed and started again, over and over\n"
 	"  echo       a core for other tools to talk to; it sends back what it gets\n"
 	"\n"
 	"  -h, --help     this text; '" SIM_NAME " COMMAND --help' tells about a command\n"
@@ -41,6 +44,8 @@ int main(int argc, char **argv)
 		return run(transfer_main, argc, argv);
 	if (strcmp(command, "echo") == 0)
 		return run(echo_main, argc, argv);
+	if (strcmp(command, "restart-loop") == 0)
+		return run(restart_main, argc, argv);
 	if (strcmp(command, "-h") == 0 || strcmp(command, "--help") == 0) {
 		fputs(help, stdout);
 		return SIM_OK;

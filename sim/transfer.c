@@ -69,16 +69,6 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-static double percent(const char *text)
-{
-	char *end;
-	double p = strtod(text, &end);
-
-	if (end == text || (*end && strcmp(end, "%") != 0) || !(p >= 0 && p < 100))
-		sim_usage("--drop-doorbells: \"%s\" is not a percentage from 0 to below 100", text);
-	return p / 100;
-}
-
 static void take_option(struct transfer_options *o, int c)
 {
 	switch (c) {
@@ -96,7 +86,7 @@ static void take_option(struct transfer_options *o, int c)
 			(unsigned int)arg_number("--endpoints", optarg, 1, FIRMWARE_ENDPOINTS_MAX);
 		break;
 	case OPT_DROP:
-		o->drop = percent(optarg);
+		o->drop = arg_percent("--drop-doorbells", optarg);
 		break;
 	case OPT_RESCUE:
 		o->rescue_ns = arg_duration("--rescue-interval", optarg);
