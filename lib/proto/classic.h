@@ -57,6 +57,12 @@ void classic_lose(struct proto_link *l, uint8_t reason);
 /* Make what was read up to @rd the other side's again; false (link given up) if it started anew. */
 bool classic_consume(struct proto_link *l, uint32_t rd);
 
+/*
+ * The link is up, and the other side has neither said nor read anything since. Then it may be a
+ * successor of the one that read our announcement, and wait for another.
+ */
+bool classic_unproven(const struct proto_link *l);
+
 void classic_rescue(struct proto_link *l);
 const char *classic_diagnose(const struct proto_link *l);
 

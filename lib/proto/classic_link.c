@@ -253,12 +253,25 @@ static void announce_again(struct proto_link *l)
 		announce_at_start(l, x);
 }
 
+bool classic_unproven(const struct proto_link *l)
+{
+	const struct session *s = l->s;
+
+	return s->phase == PHASE_UP && !s->confirmed && s->rx_rd == s->rx_up &&
+	       shm_load32(l->tx_ring.rd_idx) == s->tx_wr;
+}
+
 void classic_rescue(struct proto_link *l)
 {
 	struct session *s = l->s;
 
 	if (s->phase == PHASE_UP && !classic_look(l))
 		return;
+	if (classic_unproven(l)) {
+		/* Something to read, which says nothing: whether it is read is what we want to know. */
+		classic_put(l, (enum control_type)FILLER_TYPE, 0, 0);
+		return;
+	}
 	s->rescues++;
 	if (s->phase == PHASE_UP && s->rescues > RESCUES_IN_VAIN)
 		doubt(l);
@@ -284,9 +297,9 @@ static bool announcement_read(const struct proto_link *l)
 }
 
 /*
- * Is what lies in R surely not a live session of the other side, that a new read index would
- * damage? Fresh firmware has R.rd 0, and it sets its ring up before it reads ours. Another
- * libicbmsg leaves R.rd alone and may wait as we do, so of two one has to begin: the follower.
+ * Is what lies in R surely not a live session of the other side, that a new read index would damage?
+ * Fresh firmware has R.rd 0, and it sets its ring up before it reads ours. Another libicbmsg leaves
+ * R.rd alone and may wait as we do, so of two one has to begin: the follower.
  */
 static bool may_begin(const struct proto_link *l)
 {
@@ -345,6 +358,7 @@ void classic_handshake(struct proto_link *l)
 	s->rescues = 0;
 	s->confirmed = false;
 	s->rearmed = false;
+	s->rx_up = s->rx_rd;
 	s->phase = PHASE_UP;
 	l->changed |= PROTO_LINK;
 	proto_record(l, RECORDER_RX, RECORD_UP, 0);

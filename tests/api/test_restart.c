@@ -307,6 +307,33 @@ static void restart_and_notice(struct rig *r)
 	}
 }
 
+/*
+ * All doorbells so far are lost. Firmware reads our announcement and dies before we have looked; its successor announces itself and
+ * waits for the same announcement. What we see is one firmware that has done both.
+ */
+static void a_successor_gets_an_announcement(void **state)
+{
+	(void)state;
+	for (unsigned int n = 0; n < 4; n++) {
+		struct rig r;
+
+		rig_open(&r, n & 1, 0xa5);
+		if (n & 2) {
+			until_bound(&r, 1);
+			exchange(&r);
+			restart_and_notice(&r);
+		}
+		firmware_pump(&r.fw);
+		assert_int_equal(r.fw.link, FIRMWARE_LINK_BOUND);
+		fw_start(&r);
+		take_bells(&r);
+		r.pending = 0;
+		until_bound(&r, n & 2 ? 2 : 1);
+		exchange(&r);
+		rig_close(&r);
+	}
+}
+
 static void overwrite(struct rig *r, uint32_t offset, uint32_t value)
 {
 	uint32_t *word = (uint32_t *)(void *)(r->e.map + r->fw.config.rx.begin + offset);
@@ -506,6 +533,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(firmware_follower_restarts_at_any_moment),
 		cmocka_unit_test(firmware_initiator_restarts_at_any_moment),
+		cmocka_unit_test(a_successor_gets_an_announcement),
 		cmocka_unit_test(an_overwritten_announcement_is_repeated),
 		cmocka_unit_test(messages_of_unknown_fate_are_counted),
 		cmocka_unit_test(held_buffers_become_stale),
