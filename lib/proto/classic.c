@@ -208,6 +208,8 @@ static void dispatch(struct proto_link *l, struct control c)
 		on_release(l, c, true);
 		classic_on_release_bound(l, c);
 		break;
+	case CLASSIC_FILLER:
+		break;
 	default:
 		/* Ignored in silence, like everybody else does (section 4). */
 		l->count.bad_packets++;

@@ -11,6 +11,9 @@
 /* What the magic takes in the ring: `ml` in protocol.md section 3. */
 #define CLASSIC_MAGIC_PACKET 20u
 
+/* A control message that every version ignores: fills the ring where nothing is to be said. */
+#define CLASSIC_FILLER 0x7fu
+
 /* classic.c: the control path */
 
 /* Put a control message into the ring; -ECONNRESET if the link is not up, -EPROTO if it is full. */

@@ -19,9 +19,6 @@
  */
 #define RESCUES_IN_VAIN 10
 
-/* A control message that every version ignores: fills the ring where nothing is to be said. */
-#define FILLER_TYPE 0x7fu
-
 /* A magic may have zero bytes behind it, here to make the packet one word longer. */
 #define LONG_MAGIC_SIZE 17u
 
@@ -110,7 +107,7 @@ static uint32_t lay_magic(const struct ring *r, uint32_t idx)
 /* Fill the ring from @from to @to, none or at least eight bytes, with packets to be ignored. */
 static void lay_filler(const struct ring *r, uint32_t from, uint32_t to)
 {
-	static const uint8_t filler[RING_PACKET_MAX] = { FILLER_TYPE };
+	static const uint8_t filler[RING_PACKET_MAX] = { CLASSIC_FILLER };
 
 	while (from < to) {
 		uint32_t size = to - from < RING_PACKET_MAX ? to - from : RING_PACKET_MAX;
@@ -269,7 +266,7 @@ void classic_rescue(struct proto_link *l)
 		return;
 	if (classic_unproven(l)) {
 		/* Something to read, which says nothing: whether it is read is what we want to know. */
-		classic_put(l, (enum control_type)FILLER_TYPE, 0, 0);
+		classic_put(l, (enum control_type)CLASSIC_FILLER, 0, 0);
 		return;
 	}
 	s->rescues++;
@@ -288,7 +285,7 @@ static bool harmless(const struct session *s, const uint8_t *packet, int len)
 {
 	if (control_is_magic(packet, (uint32_t)len))
 		return true;
-	return s->magic_consumed && packet[0] == FILLER_TYPE;
+	return s->magic_consumed && packet[0] == CLASSIC_FILLER;
 }
 
 static bool announcement_read(const struct proto_link *l)

@@ -269,7 +269,7 @@ static void what_is_not_delivered_is_no_event(void **state)
 	hostile_control(&h, CONTROL_DATA, 99, 0);
 	hostile_control(&h, CONTROL_DATA, 0, 255);
 	hostile_control(&h, CONTROL_RELEASE_DATA, 0, 3);
-	hostile_control(&h, 0x7f, 0, 0);
+	hostile_control(&h, 0x7d, 0, 0);
 	assert_int_equal(instance_pump(h.link), 0);
 	icbmsg_ept_deregister(seen.ept);
 	hostile_control(&h, CONTROL_DATA, 0, 1);

@@ -321,7 +321,7 @@ static void packet_of_2(void)
 
 static void packet_of_unknown_type(void)
 {
-	packet(3, 0x7f);
+	packet(3, 0x7d);
 }
 
 static void packet_of_128(void)
