@@ -15,8 +15,8 @@
  * packet is taken that was not written for exactly this session, in order, without a gap.
  *
  * Taken for granted: Zephyr zeroes wr and rd in one step (Z_SPLIT shows what happens otherwise), and
- * does not restart between our seeing its magic and our storing the first rd. Ids do not wrap while
- * one end stands still. A cold start over live Zephyr ends in `held`, which is to be reported.
+ * does not restart between our seeing its magic and our storing the first rd. The peer's kind changes
+ * at most once. Ids do not wrap while one end stands still. A cold start over live Zephyr ends in `held`, which is to be reported.
  *
  * MISTAKE_x leaves out one rule; each must make the verification fail. Numbers (3) are SESSIONS.md's.
  */
