@@ -244,6 +244,12 @@ static bool drain_to(struct proto_link *l, uint32_t wr)
 
 	while (ring_index_valid(&l->rx_ring, wr) &&
 	       (len = ring_peek(&l->rx_ring, rd, wr, packet, &next)) > 0) {
+		/* Copied first, then looked: what is handled is of the session we are in. */
+		barrier_acquire();
+		if (classic_read_index_moved(l)) {
+			classic_lose(l, PROTO_REASON_RESTART);
+			return false;
+		}
 		record(l, RECORDER_RX, rd, packet, (uint32_t)len);
 		if (!handle(l, packet, (uint32_t)len))
 			return false;

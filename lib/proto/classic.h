@@ -49,6 +49,12 @@ void classic_restart(struct proto_link *l);
 void classic_handshake(struct proto_link *l);
 
 /*
+ * Has the other side written a read index of its own into R? Then what was copied from R may be of
+ * two sessions. Not to be told while ours is 0.
+ */
+bool classic_read_index_moved(const struct proto_link *l);
+
+/*
  * The signs of a restart that the indices show (R2), to be looked for before anything is believed.
  * True if the link is fine; otherwise it has been given up.
  */

@@ -14,9 +14,11 @@
 /*
  * R5: fruitless rescues after which something is done about a link that seems to be up. What
  * consumed our announcement may have died before we looked, and its successor waits for another
- * one. Once the other side has read on silence is no sign, and a halted core must not be disturbed;
- * but on device memory, where R.rd cannot be swapped, a sign can have been overwritten.
+ * one: that is offered soon, as it disturbs nobody. Once the other side has read on silence is no
+ * sign, and a halted core must not be disturbed; but on device memory, where R.rd cannot be
+ * swapped, a sign can have been overwritten.
  */
+#define RESCUES_TO_OFFER 3
 #define RESCUES_IN_VAIN 10
 
 /* A magic may have zero bytes behind it, here to make the packet one word longer. */
@@ -37,8 +39,7 @@ void classic_lose(struct proto_link *l, uint8_t reason)
 	l->changed |= PROTO_LINK | PROTO_EVENTS | PROTO_FREED;
 }
 
-/* Has the other side written a read index of its own into R? Not to be told while ours is 0. */
-static bool read_index_moved(const struct proto_link *l)
+bool classic_read_index_moved(const struct proto_link *l)
 {
 	return l->s->rx_rd != 0 && shm_load32_acquire(l->rx_ring.rd_idx) != l->s->rx_rd;
 }
@@ -71,7 +72,7 @@ static bool follow_reader(struct proto_link *l)
 
 bool classic_look(struct proto_link *l)
 {
-	if (!read_index_moved(l) && follow_reader(l))
+	if (!classic_read_index_moved(l) && follow_reader(l))
 		return true;
 	classic_lose(l, PROTO_REASON_RESTART);
 	return false;
@@ -102,6 +103,17 @@ static uint32_t lay_packet(const struct ring *r, uint32_t idx, const void *packe
 static uint32_t lay_magic(const struct ring *r, uint32_t idx)
 {
 	return lay_packet(r, idx, control_magic, CONTROL_MAGIC_SIZE);
+}
+
+/*
+ * Empty lengths everywhere, word 0 first: a reader that is under way, by a write index of before, must
+ * not run past what is laid out now.
+ */
+static void clear(const struct ring *r)
+{
+	for (uint32_t i = 0; i < r->len / 4; i++)
+		shm_store32(&r->data[i], 0);
+	barrier_full();
 }
 
 /* Fill the ring from @from to @to, none or at least eight bytes, with packets to be ignored. */
@@ -150,8 +162,7 @@ static void announce_at_start(struct proto_link *l, uint32_t x)
 	uint32_t end;
 
 	memcpy(magic, control_magic, sizeof(control_magic));
-	shm_store32(&r->data[0], 0);
-	barrier_release();
+	clear(r);
 	end = ring_lay(r, 0, magic, len);
 	if (second)
 		end = lay_magic(r, x);
@@ -169,7 +180,7 @@ static void announce_at_reader(struct proto_link *l, uint32_t x)
 {
 	const struct ring *r = &l->tx_ring;
 
-	shm_store32(&r->data[0], 0);
+	clear(r);
 	ring_publish(r, x);
 	l->s->tx_wr = lay_magic(r, x);
 	ring_publish(r, l->s->tx_wr);
@@ -217,24 +228,32 @@ void classic_restart(struct proto_link *l)
  * the announcement is armed once more: it is still there, and what follows it has been read by
  * nobody. A reader that stands behind it does not see the difference.
  */
-static void doubt(struct proto_link *l)
+static void offer_again(struct proto_link *l)
 {
 	struct session *s = l->s;
 
-	if (s->confirmed && l->type == MEM_NORMAL)
+	if (s->confirmed || s->at_reader || s->tx_wr < s->tx_rd)
 		return;
-	if (s->confirmed || s->at_reader || s->tx_wr < s->tx_rd) {
-		classic_lose(l, PROTO_REASON_RESTART);
-		return;
-	}
 	ring_arm(&l->tx_ring, 0, s->magic_len);
 	s->rearmed = true;
 }
 
+static void doubt(struct proto_link *l)
+{
+	struct session *s = l->s;
+
+	if (s->rescues == RESCUES_TO_OFFER)
+		offer_again(l);
+	if (s->rescues <= RESCUES_IN_VAIN || s->rearmed)
+		return;
+	if (!s->confirmed || l->type != MEM_NORMAL)
+		classic_lose(l, PROTO_REASON_RESTART);
+}
+
 /*
- * Rung in vain: the reader may stand where the announcement does not reach it. Otherwise the same once
- * more, byte for byte, in case the other side has written over it or over T.wr: nobody else would
- * put that right, and it would wait for ever, restarts included.
+ * Rung in vain: the reader may stand where the announcement does not reach it. Otherwise the same
+ * once more, byte for byte, in case the other side has written over it or over T.wr: nobody else
+ * would put that right, and it would wait for ever, restarts included.
  */
 static void announce_again(struct proto_link *l)
 {
@@ -270,7 +289,7 @@ void classic_rescue(struct proto_link *l)
 		return;
 	}
 	s->rescues++;
-	if (s->phase == PHASE_UP && s->rescues > RESCUES_IN_VAIN)
+	if (s->phase == PHASE_UP)
 		doubt(l);
 	if (s->phase == PHASE_WAITING && s->rescues % RESCUES_PER_LAYOUT == 0)
 		announce_again(l);
@@ -294,9 +313,9 @@ static bool announcement_read(const struct proto_link *l)
 }
 
 /*
- * Is what lies in R surely not a live session of the other side, that a new read index would damage?
- * Fresh firmware has R.rd 0, and it sets its ring up before it reads ours. Another libicbmsg leaves
- * R.rd alone and may wait as we do, so of two one has to begin: the follower.
+ * Is what lies in R surely not a live session of the other side, that a new read index would
+ * damage? Fresh firmware has R.rd 0, and it sets its ring up before it reads ours. Another
+ * libicbmsg leaves R.rd alone and may wait as we do, so of two one has to begin: the follower.
  */
 static bool may_begin(const struct proto_link *l)
 {
@@ -344,13 +363,15 @@ void classic_handshake(struct proto_link *l)
 		return;
 	/*
 	 * It has consumed something new of ours, so its own ring is set up. If R.rd is not what we
-	 * made it, that was a third one: the one we read from is gone.
+	 * made it, that was a third one: the one we read from is gone. One that starts from now on
+	 * finds word 0 disarmed, so this comes before the look.
 	 */
-	if (read_index_moved(l)) {
+	shm_store32(&l->tx_ring.data[0], 0);
+	barrier_full();
+	if (classic_read_index_moved(l)) {
 		classic_lose(l, PROTO_REASON_RESTART);
 		return;
 	}
-	shm_store32(&l->tx_ring.data[0], 0);
 	s->tx_rd = s->tx_wr;
 	s->rescues = 0;
 	s->confirmed = false;
