@@ -17,7 +17,9 @@ static const char *program = "icbmsg";
 void tool_init(const char *name)
 {
 	program = name;
+	/* Both are errors of a call, which says more than a signal would. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 const char *tool_name(void)
