@@ -158,8 +158,16 @@ usage() {
 	usage "--timestamp: 'q' is not one of a (absolute)" -t q ep0
 	usage "--rate: '5/h' is not a rate; write for example --rate 100/s" -d link.conf:a4 \
 		--rate 5/h ep0
+	usage 'the name of the configuration is empty' -d '' ep0
+	usage '--burst: 4294967295 messages at --rate 1/m would take centuries' -d link.conf:a4 \
+		--rate 1/m --burst 4294967295 ep0
 	usage "after % it knows" -F '%q' ep0
 	usage "after \\ it knows" -F 'x\y' ep0
+}
+
+@test "a link from a FIFO that nobody writes: SIGTERM ends it" {
+	mkfifo fifo
+	run -143 timeout --kill-after 20 --preserve-status 0.5 "$cat" -d fifo ep0
 }
 
 @test "contradictions are usage errors" {

@@ -22,7 +22,8 @@ static void open_source(struct input *in)
 	in->name = "standard input";
 	if (file && strcmp(file, "-") != 0) {
 		in->name = file;
-		in->fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		/* Nothing but poll() waits here, not even for the writer of a FIFO. */
+		in->fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 		if (in->fd < 0)
 			tool_fail(TOOL_ERROR, "%s: %s", file, strerror(errno));
 	}

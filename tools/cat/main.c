@@ -87,8 +87,9 @@ int main(int argc, char **argv)
 
 	tool_init("icbmsg-cat");
 	options_parse(&options, argc, argv);
-	c.signal_fd = open_signals();
+	/* Opening may wait (a configuration from a FIFO): until then signals end us as usual. */
 	open_link(&c);
+	c.signal_fd = open_signals();
 	input_init(&c.input, &options, icbmsg_max_size(c.link));
 	output_init(&c.output);
 	c.started = c.active_at = cat_now();
