@@ -172,7 +172,8 @@ void format_message(struct text *out, const struct format *f, const struct messa
 		format_hex(out, m->data, m->size);
 		break;
 	case FORMAT_DUMP:
-		text_printf(out, "%s %zu bytes\n", m->endpoint, m->size);
+		text_add_string(out, m->endpoint);
+		text_printf(out, " %zu bytes\n", m->size);
 		format_dump(out, m->data, m->size);
 		return;
 	case FORMAT_JSON:

@@ -152,6 +152,16 @@ static int64_t parse_rate(const char *text)
 	return unit / (int64_t)n;
 }
 
+/* As much time before each burst as its messages take at that rate. */
+static void set_rate(struct options *o, const char *rate)
+{
+	o->interval = parse_rate(rate);
+	if (o->burst > (uint64_t)(INT64_MAX / o->interval))
+		tool_usage("--burst: %llu messages at --rate %s would take centuries",
+			   (unsigned long long)o->burst, rate);
+	o->interval *= (int64_t)o->burst;
+}
+
 static bool parse_link_option(struct reading *r, int c)
 {
 	struct options *o = r->o;
@@ -400,7 +410,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	check_link(&r);
 	find_target(&r, argv[optind]);
 	if (r.rate)
-		o->interval = parse_rate(r.rate) * (int64_t)o->burst;
+		set_rate(o, r.rate);
 }
 
 void options_deinit(struct options *o)
