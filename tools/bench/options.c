@@ -89,7 +89,9 @@ static void set_option(struct bench_settings *s, int option)
 		s->blocks = arg_number("--blocks", optarg, 1, 256);
 		break;
 	case OPT_WORD_SIZE:
-		s->word_size = arg_number("--word-size", optarg, 4, 8);
+		s->word_size = arg_number("--word-size", optarg, 0, UINT64_MAX);
+		if (s->word_size != 4 && s->word_size != 8)
+			tool_usage("--word-size: %s is neither 4 nor 8", optarg);
 		break;
 	case OPT_ALIGNMENT:
 		s->alignment = arg_number("--dcache-alignment", optarg, 1, 1u << 20);

@@ -51,7 +51,8 @@ static void not_bound(struct cat *c)
 	icbmsg_get_stats(c->link, &stats, sizeof(stats));
 	if (stats.state == ICBMSG_LINK_UP)
 		tool_say("'%s' was not bound within --wait: the other side is there, but has not "
-			 "registered an endpoint of this name",
+			 "registered an endpoint of this name, has not noticed that this side "
+			 "started anew (restart it then), or has another geometry",
 			 c->o->endpoint);
 	else
 		tool_say("'%s' was not bound within --wait: nothing was heard from the other side; "

@@ -25,6 +25,8 @@ void direct_init(struct direct *out, const char *text)
 	const char *colon = strrchr(text, ':');
 
 	out->instance = NULL;
+	if (!*text)
+		tool_usage("the name of the configuration is empty; give FILE[:INSTANCE]");
 	if (!colon || strchr(colon, '/') || access(text, F_OK) == 0) {
 		out->file = copy(text, strlen(text));
 		return;

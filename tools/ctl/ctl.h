@@ -9,7 +9,7 @@ struct ctl_command {
 	const char *name;
 	const char *summary; /**< one line for icbmsgctl --help */
 	const char *help;    /**< all of icbmsgctl NAME --help */
-	/** @argv[0] is the command's name. Returns the exit status. */
+	/** @argv[0] is the program's name. Returns the exit status. */
 	int (*run)(const struct ctl_command *command, int argc, char **argv);
 };
 

@@ -131,5 +131,7 @@ void inspect_print_json(const struct view *v, const struct inspect_options *opti
 	add(o, "rx", direction_object(&v->dir[ICBMSG_RX], &v->layout.rx, options));
 	add(o, "endpoints", endpoints_array(v));
 	add(o, "records", records_array(v));
+	if (v->no_records)
+		tool_say("flight recorder: %s", v->no_records);
 	ctl_print_json(o);
 }

@@ -85,6 +85,7 @@ int main(int argc, char **argv)
 		tool_usage("no command given");
 	command = find(argv[optind]);
 	start = optind;
-	optind = 0; /* getopt starts anew */
+	argv[start] = argv[0]; /* getopt's messages begin with it */
+	optind = 0;            /* getopt starts anew */
 	return command->run(command, argc - start, argv + start);
 }
