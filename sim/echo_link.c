@@ -36,7 +36,10 @@ static int open_shm(struct echo_link *l, const char *name)
 	if (errno == EEXIST)
 		l->memory_fd = shm_open(name, O_RDWR, 0);
 	if (l->memory_fd < 0) {
-		sim_say("--shm %s: %s", name, strerror(errno));
+		sim_say("--shm \"%s\": %s%s", name, strerror(errno),
+			errno == EINVAL ?
+				"; a name has no / but one in front, write for example demo" :
+				"");
 		return SIM_ERROR;
 	}
 	sim_say("--shm %s is there already: what lies in it is read as a restarted core reads it",
@@ -68,12 +71,15 @@ static int open_memory(struct echo_link *l)
 	uint64_t size = geometry_memory_size(&o->geometry);
 	int status = SIM_OK;
 
-	if (o->memory_fd >= 0)
+	if (o->memory_fd >= 0) {
 		l->memory_fd = fcntl(o->memory_fd, F_DUPFD_CLOEXEC, 0);
-	else if (o->shm)
+		if (l->memory_fd < 0)
+			return fail("--memory-fd: the descriptor is not open here");
+	} else if (o->shm) {
 		status = open_shm(l, o->shm);
-	else
+	} else {
 		l->memory_fd = memfd_create("icbmsg-sim", MFD_CLOEXEC);
+	}
 	if (status != SIM_OK)
 		return status;
 	if (l->memory_fd < 0)
@@ -113,7 +119,10 @@ static int open_bells(struct echo_link *l)
 		l->bell_rx = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		l->bell_tx = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	}
-	return l->bell_rx < 0 || l->bell_tx < 0 ? fail("doorbells") : SIM_OK;
+	if (l->bell_rx >= 0 && l->bell_tx >= 0)
+		return SIM_OK;
+	return fail(o->bell_rx >= 0 ? "--db-rx-fd, --db-tx-fd: not both are open here" :
+				      "doorbells");
 }
 
 void echo_link_print(const struct echo_link *l, FILE *out)
