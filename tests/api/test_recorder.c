@@ -178,6 +178,40 @@ static void what_is_no_state_file_is_refused(void **state)
 	ends_close(&e);
 }
 
+/* A file of @size bytes of something else. */
+static void is_left_as_it_is(size_t size)
+{
+	static uint8_t before[1 << 20], after[sizeof(before) + 1];
+	char precious[] = "/tmp/icbmsg-precious-XXXXXX";
+	int fd = mkstemp(precious);
+	struct icbmsg_config *cfg;
+	struct ends e;
+
+	assert_true(fd >= 0 && size <= sizeof(before));
+	fill_pattern(before, size, (unsigned int)size);
+	assert_int_equal(write(fd, before, size), size);
+	ends_prepare(&e, 0);
+	ends_open_b(&e);
+	cfg = ends_config_a(&e);
+	assert_int_equal(icbmsg_config_set(cfg, "state-file", precious), 0);
+	assert_int_equal(icbmsg_open(&e.a, cfg), -EBADMSG);
+	assert_non_null(strstr(icbmsg_config_error(cfg), precious));
+	assert_int_equal(pread(fd, after, sizeof(after), 0), size);
+	assert_memory_equal(before, after, size);
+	icbmsg_config_free(cfg);
+	ends_close(&e);
+	close(fd);
+	unlink(precious);
+}
+
+static void a_file_with_other_content_is_left_as_it_is(void **state)
+{
+	(void)state;
+	is_left_as_it_is(1);
+	is_left_as_it_is(1000);
+	is_left_as_it_is(1 << 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +220,7 @@ int main(void)
 		cmocka_unit_test_setup(a_state_file_serves_one_at_a_time, clear),
 		cmocka_unit_test_setup(records_outlast_their_owner, clear),
 		cmocka_unit_test_setup(what_is_no_state_file_is_refused, clear),
+		cmocka_unit_test_setup(a_file_with_other_content_is_left_as_it_is, clear),
 	};
 	int fd = mkstemp(path), failed;
 
