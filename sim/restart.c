@@ -17,9 +17,6 @@
 
 #define COUNT_MAX 10000000u
 
-/* Does libicbmsg speak session words (protocol.md section 3, "Two of us")? */
-#define BOTH_LIB_WORKS false
-
 static const char help[] =
 	"Usage: " SIM_NAME " restart-loop [OPTION]...\n"
 	"Two cores talk; one is killed at random moments and started again on the same memory. Core A\n"
@@ -172,17 +169,7 @@ static void take_option(struct restart_options *o, int c)
 
 static void check_both_lib(const struct restart_options *o)
 {
-	if (!o->both_lib)
-		return;
-	if (!BOTH_LIB_WORKS)
-		sim_usage(
-			"--both-lib: two libicbmsg do not notice each other's restarts yet; leave it "
-			"out to restart firmware");
-	if (o->geometry.alignment < 8)
-		sim_usage(
-			"--both-lib: there is no room for session words; say --dcache-alignment 8 or "
-			"more");
-	if (o->corrupt > 0)
+	if (o->both_lib && o->corrupt > 0)
 		sim_usage("--both-lib and --corrupt exclude each other");
 }
 

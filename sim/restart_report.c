@@ -58,6 +58,20 @@ static void corruption(const struct restart_run *r, const struct restart_counts 
 	       r->result.recovered ? "came back with restarted firmware" : "DID NOT COME BACK");
 }
 
+/* Of two libicbmsg either dies, and takes with it what it has noticed. */
+static void restarts(const struct restart_run *r, const struct restart_counts *a)
+{
+	const struct restart_result *x = &r->result;
+
+	printf("%" PRIu64 " restarts, %" PRIu64 " back; %" PRIu64 " more starts cut short; %" PRIu64
+	       " kills",
+	       r->options->count, x->done, x->cut, x->killed);
+	if (r->options->both_lib)
+		printf("\n");
+	else
+		printf(", %" PRIu64 " noticed\n", a->noticed);
+}
+
 void restart_summary(const struct restart_run *r)
 {
 	const struct restart_result *x = &r->result;
@@ -67,9 +81,7 @@ void restart_summary(const struct restart_run *r)
 	if (r->options->corrupt > 0)
 		corruption(r, a);
 	else
-		printf("%" PRIu64 " restarts, %" PRIu64 " back; %" PRIu64
-		       " more starts cut short; %" PRIu64 " kills, %" PRIu64 " noticed\n",
-		       r->options->count, x->done, x->cut, x->killed, a->noticed);
+		restarts(r, a);
 	printf("from start to %u echoes on %u endpoints: median %.1f ms, p99 %.1f ms, max %.1f ms\n",
 	       RESTART_ECHOES, r->options->endpoints, quantile(x, 0.5), quantile(x, 0.99),
 	       quantile(x, 1));
@@ -118,7 +130,7 @@ static struct json_object *counts_json(const struct restart_counts *n, bool libr
 	add(o, "confirmed", confirmed(n));
 	add(o, "unknown", n->unknown);
 	add(o, "unknown_lost", n->lost);
-	add(o, "restarts_noticed", n->noticed);
+	add(o, "restarts_noticed", n->noticed); /* by this process of it */
 	add(o, "rescues", n->rescues);
 	add(o, "doorbells_lost", n->bells_lost);
 	add(o, "bad_packets", n->bad_packets);

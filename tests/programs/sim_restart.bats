@@ -54,6 +54,17 @@ loop() {
 	done
 }
 
+@test "of two libicbmsg either comes back" {
+	for initiator in A B; do
+		for alignment in 4 64; do
+			"$sim" restart-loop --both-lib --count 12 --up-time 1ms..10ms --cut 20 --json \
+				--initiator $initiator --dcache-alignment $alignment --endpoints 2 >result
+			[ "$(value back)" -eq 12 ]
+			[ "$(grep -c '"wrong": *0\|"repeated": *0\|"out_of_order": *0' result)" -eq 6 ]
+		done
+	done
+}
+
 @test "firmware comes back when doorbells get lost or are forgotten" {
 	for initiator in A B; do
 		loop --endpoints 3 --initiator $initiator --drop-doorbells 20
@@ -153,8 +164,8 @@ children() {
 }
 
 @test "options that cannot be are named" {
-	run -2 "$sim" restart-loop --both-lib
-	[[ $output == *'do not notice each other'*'leave it out to restart firmware'* ]]
+	run -2 "$sim" restart-loop --both-lib --corrupt
+	[[ $output == *'--both-lib and --corrupt exclude each other'* ]]
 	run -2 "$sim" restart-loop --up-time 5ms
 	[[ $output == *'"5ms" is not a range; write for example 2ms..50ms'* ]]
 	run -2 "$sim" restart-loop --up-time 5ms..1ms
