@@ -160,8 +160,9 @@ int icbmsg_config_layout(struct icbmsg_config *cfg, struct icbmsg_layout *layout
  * The caller owns *@link and closes it with icbmsg_close(). @cfg may be freed afterwards.
  * Descriptors named by number in the configuration are duplicated; the caller keeps its own.
  * Errors: -EINVAL, -ENOENT, -EACCES, -EBADF, -ENODEV and others of open(2), mmap(2), fcntl(2) for
- * what the configuration names; -EBUSY if another process uses the state-file, -EBADMSG if that
- * holds something else; icbmsg_config_error() says which and what to do. -ENOMEM.
+ * what the configuration names; -EBUSY if another program has this side of the link, or its
+ * state-file, open; -EBADMSG if that holds something else; icbmsg_config_error() says which and
+ * what to do. -ENOMEM.
  */
 int icbmsg_open(struct icbmsg **link, struct icbmsg_config *cfg);
 

@@ -170,6 +170,11 @@ static int acquire(struct icbmsg *i, struct icbmsg_config *cfg, const struct con
 	ret = memory_map(&i->memory, &v->memory, false, error);
 	if (ret < 0)
 		return config_fail(cfg, ret, "%s", error);
+	ret = memory_claim(&i->memory, v->tx.offset, v->tx.size);
+	if (ret < 0)
+		return config_fail(cfg, ret,
+				   "memory: another program has this side of the link open (its "
+				   "tx-region is this one's); a link serves one program at a time");
 	ret = doorbell_open(&i->doorbell, &v->doorbell, error);
 	if (ret < 0)
 		return config_fail(cfg, ret, "%s", error);
@@ -264,6 +269,7 @@ int instance_close(struct icbmsg *i)
 		wait_deinit(i);
 		doorbell_close(&i->doorbell);
 		state_release(&i->state);
+		memory_disown(&i->memory);
 		pthread_mutex_unlock(&i->lock);
 		return 0;
 	}

@@ -261,7 +261,9 @@ static int map_fd(struct memory *m, const struct attempt *a, int fd)
 	if (base == MAP_FAILED)
 		return fail(a, -errno, ": mapping %" PRIu64 " bytes: %s", a->spec->size,
 			    strerror(errno));
-	*m = (struct memory){ .base = base, .size = (size_t)a->spec->size, .type = a->spec->type };
+	*m = (struct memory){
+		.base = base, .size = (size_t)a->spec->size, .type = a->spec->type, .fd = -1
+	};
 	return 0;
 }
 
@@ -281,14 +283,47 @@ int memory_map(struct memory *m, const struct memory_spec *spec, bool read_only,
 			    spec->size);
 	fd = spec->kind == MEMORY_SHM ? open_shm(&a) : open_fd(&a);
 	ret = fd < 0 ? fd : map_fd(m, &a, fd);
+	if (ret == 0 && !read_only)
+		m->fd = take_fd(&fd);
 	if (ret < 0 && a.created)
 		shm_unlink(spec->name); /* an empty one would only be in the way */
 	return ret;
 }
 
+static int lock(const struct memory *m, short type, uint64_t offset, uint64_t size)
+{
+	struct flock range = {
+		.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)size
+	};
+
+	return fcntl(m->fd, F_OFD_SETLK, &range) < 0 ? -errno : 0;
+}
+
+int memory_claim(struct memory *m, uint64_t offset, uint64_t size)
+{
+	int ret = lock(m, F_WRLCK, offset, size);
+
+	if (ret == -EAGAIN || ret == -EACCES)
+		return -EBUSY;
+	m->claimed_offset = offset;
+	m->claimed_size = size;
+	return 0;
+}
+
+void memory_disown(struct memory *m)
+{
+	/* Closing is not enough: the mapping keeps the open file, and so the lock. */
+	if (m->claimed_size > 0)
+		lock(m, F_UNLCK, m->claimed_offset, m->claimed_size);
+	m->claimed_size = 0;
+	close_fd(&m->fd);
+}
+
 void memory_unmap(struct memory *m)
 {
-	if (m->base)
+	if (m->base) {
+		memory_disown(m);
 		munmap(m->base, m->size);
+	}
 	*m = (struct memory){ 0 };
 }

@@ -41,6 +41,8 @@ struct memory {
 	uint8_t *base; /* page-aligned */
 	size_t size;
 	enum mem_type type;
+	int fd; /* of the object; -1 if it was mapped read-only, or disowned */
+	uint64_t claimed_offset, claimed_size;
 };
 
 /*
@@ -49,6 +51,16 @@ struct memory {
  */
 int memory_map(struct memory *m, const struct memory_spec *spec, bool read_only,
 	       char error[MEM_ERROR_SIZE]);
+
+/*
+ * Claim @size bytes at @offset for writing, against other programs that do the same: two writers of
+ * one region destroy each other's sessions. Where the object knows no locks this claims nothing.
+ * Returns 0, or -EBUSY if another program has claimed them. Ends with memory_disown().
+ */
+int memory_claim(struct memory *m, uint64_t offset, uint64_t size);
+
+/* Let others claim what was claimed; the memory stays mapped. */
+void memory_disown(struct memory *m);
 
 void memory_unmap(struct memory *m);
 

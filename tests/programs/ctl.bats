@@ -133,6 +133,9 @@ config() {
 	pid=$!
 	run "$ICBMSG_BIN_DIR/icbmsg-cat" --direct "$BATS_TEST_TMPDIR/two.conf" -U -m hello chat
 	sent=$status
+	run "$ICBMSG_BIN_DIR/icbmsg-cat" --direct "$BATS_TEST_TMPDIR/one.conf" -u other
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"another program has this side of the link open"* ]]
 	run "$ctl" inspect --dump "$BATS_TEST_TMPDIR/one.conf"
 	kill "$pid"
 	rm -f "/dev/shm/$name"

@@ -114,6 +114,23 @@ static void attaches_and_shares(void **state)
 	memory_unmap(&look);
 }
 
+static void a_region_has_one_writer(void **state)
+{
+	struct memory one = { 0 }, two = { 0 };
+
+	(void)state;
+	assert_int_equal(memory_map(&one, &spec, false, error), 0);
+	assert_int_equal(memory_map(&two, &spec, false, error), 0);
+	assert_int_equal(memory_claim(&one, 0, SIZE / 2), 0);
+	assert_int_equal(memory_claim(&two, 0, SIZE / 2), -EBUSY);
+	assert_int_equal(memory_claim(&two, SIZE / 2 - 1, 1), -EBUSY);
+	assert_int_equal(memory_claim(&two, SIZE / 2, SIZE / 2), 0);
+	memory_disown(&one);
+	assert_int_equal(memory_claim(&two, 0, SIZE / 2), 0);
+	memory_unmap(&one);
+	memory_unmap(&two);
+}
+
 static void never_shrinks_a_larger_one(void **state)
 {
 	struct memory m;
@@ -372,6 +389,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(creates_with_mode_despite_umask),
 		T(attaches_and_shares),
+		T(a_region_has_one_writer),
 		T(never_shrinks_a_larger_one),
 		T(grows_an_empty_one),
 		T(refuses_a_small_one),
