@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the cores of `icbmsg-sim restart-loop` say to each other, and how each checks what it hears.
- * Both sides ask (to be echoed), answer, and tell (one way), on every endpoint. Each message carries
+ * Both sides ask (to be echoed), answer, and tell (one way), on every endpoint. Each message
+ * carries
  *
  *	bytes 0-3    CRC-32 of all that follows
  *	bytes 4-5    enum chat_kind

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What arrives: is it whole, the next one, and new? What is known of the sender lies in memory that
- * outlives this process, so that a message that a dead predecessor had is known when it comes again.
+ * outlives this process, so that a message that a dead predecessor had is known when it comes
+ * again.
  */
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A core that runs the stand-in for Zephyr firmware. Like Zephyr it wakes for doorbells only and never
- * repeats one: if a doorbell gets lost, the other side has to notice.
+ * A core that runs the stand-in for Zephyr firmware. Like Zephyr it wakes for doorbells only and
+ * never repeats one: if a doorbell gets lost, the other side has to notice.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -83,7 +83,7 @@ static void write_index(struct corrupt *c, const struct layout_region *r)
 static void write_header(struct corrupt *c, const struct layout_region *r)
 {
 	uint32_t block = below(c, r->block_count);
-	uint8_t *header = at(c, r, r->blocks_off + block * r->block_size);
+	uint8_t *header = at(c, r, r->blocks_off + (size_t)block * r->block_size);
 
 	if (below(c, 2))
 		shm_store32(header, below(c, r->block_size * r->block_count + 8));

@@ -22,7 +22,7 @@ enum corrupt_what {
 #define CORRUPT_RATE_DEFAULT 200u
 #define CORRUPT_RATE_MAX 1000000u
 
-#define CORRUPT_HELP                                                                                 \
+#define CORRUPT_HELP                                                                                \
 	"      --corrupt[=RATE]             write into both regions so many times a second (200)\n" \
 	"      --corrupt-what KIND          indices, rings, headers, payload or all (all)\n"
 

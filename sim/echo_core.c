@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The firmware core behind `icbmsg-sim echo`. What comes is held and queued until there are blocks to
- * send it back from, so the queue never has more entries than the other side has blocks.
+ * The firmware core behind `icbmsg-sim echo`. What comes is held and queued until there are blocks
+ * to send it back from, so the queue never has more entries than the other side has blocks.
  */
 #include <errno.h>
 #include <inttypes.h>

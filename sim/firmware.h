@@ -105,22 +105,22 @@ int firmware_deregister(struct firmware *fw, const char *name);
 struct firmware_endpoint *firmware_find(struct firmware *fw, const char *name);
 
 /*
- * Send a copy. Returns @size, -ENOENT (not bound), or -ENOMEM (no run of free blocks: try again when
- * a pump has freed some). Size 0 does what Zephyr does: it takes every free block of the first run
- * and frees none but the first ever again.
+ * Send a copy. Returns @size, -ENOENT (not bound), or -ENOMEM (no run of free blocks: try again
+ * when a pump has freed some). Size 0 does what Zephyr does: it takes every free block of the first
+ * run and frees none but the first ever again.
  */
 int firmware_send(struct firmware *fw, const char *name, const void *data, uint32_t size);
 
 /*
- * Take blocks to fill in place: at least @size bytes, 0 = the whole first free run. *@data and *@got
- * (capacity of the blocks taken) are written on success. -ENOMEM when there is no such run.
+ * Take blocks to fill in place: at least @size bytes, 0 = the whole first free run. *@data and
+ * *@got (capacity of the blocks taken) are written on success. -ENOMEM when there is no such run.
  */
 int firmware_alloc(struct firmware *fw, uint32_t size, void **data, uint32_t *got);
 
 /*
  * Send @size bytes that were written at @data, which firmware_alloc() gave; what is beyond them is
- * freed. Returns 3 (a control packet's length, as Zephyr does), -ENOENT (not bound; the buffer stays
- * the caller's), -EINVAL (@size is beyond the buffer).
+ * freed. Returns 3 (a control packet's length, as Zephyr does), -ENOENT (not bound; the buffer
+ * stays the caller's), -EINVAL (@size is beyond the buffer).
  */
 int firmware_send_nocopy(struct firmware *fw, const char *name, void *data, uint32_t size);
 

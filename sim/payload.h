@@ -5,8 +5,8 @@
  * messages can be made again (tests/conformance/README.md).
  *
  * 64-bit little-endian words mix(seed * 0x100000001b3 + sequence * 0x10001 + i), where mix is the
- * output function of splitmix64; then, where there is room, bytes 0 to 3 are the sequence number and
- * bytes 4 to 7 the CRC-32 (IEEE 802.3) of the bytes behind them.
+ * output function of splitmix64; then, where there is room, bytes 0 to 3 are the sequence number
+ * and bytes 4 to 7 the CRC-32 (IEEE 802.3) of the bytes behind them.
  */
 #ifndef ICBMSG_SIM_PAYLOAD_H
 #define ICBMSG_SIM_PAYLOAD_H

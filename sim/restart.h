@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `icbmsg-sim restart-loop`: two cores talk without end, one of them is killed at random moments and
- * started again on the same memory. Everything sent is accounted for.
+ * `icbmsg-sim restart-loop`: two cores talk without end, one of them is killed at random moments
+ * and started again on the same memory. Everything sent is accounted for.
  */
 #ifndef ICBMSG_SIM_RESTART_H
 #define ICBMSG_SIM_RESTART_H

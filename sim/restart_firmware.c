@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A talking core that runs the stand-in for Zephyr firmware. It knows nothing of what was before it:
- * each start finds the memory as its predecessor left it when it was killed.
+ * A talking core that runs the stand-in for Zephyr firmware. It knows nothing of what was before
+ * it: each start finds the memory as its predecessor left it when it was killed.
  */
 #include <errno.h>
 #include <stdio.h>

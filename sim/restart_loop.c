@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The course of `icbmsg-sim restart-loop`: let the cores talk for a random time, kill one, start it
- * again, wait until all endpoints have had their echoes; now and then kill it before that. In the end
- * the talking ebbs away and everything has to have arrived.
+ * again, wait until all endpoints have had their echoes; now and then kill it before that. In the
+ * end the talking ebbs away and everything has to have arrived.
  */
 #include <stdlib.h>
 #include <sys/eventfd.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a run of `icbmsg-sim restart-loop` tells in the end: lines for people, an object for programs.
+ * What a run of `icbmsg-sim restart-loop` tells in the end: lines for people, an object for
+ * programs.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Files as streams of chunks; stream.h tells the format. Read and written with pread and pwrite, not
- * through mappings: a full disk or a file that shrinks is then an error and not a SIGBUS.
+ * Files as streams of chunks; stream.h tells the format. Read and written with pread and pwrite,
+ * not through mappings: a full disk or a file that shrinks is then an error and not a SIGBUS.
  */
 #include "stream.h"
 

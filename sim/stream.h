@@ -2,9 +2,10 @@
 /*
  * How a file crosses over several endpoints: the application protocol of `icbmsg-sim transfer`.
  *
- * Each endpoint carries a stream of chunks. A chunk is a header and that many bytes of the file; the
- * stream is cut into messages anywhere, so that a message may have any size from one byte, headers
- * included. Chunks of one file go over whichever endpoint has room; each tells where it belongs.
+ * Each endpoint carries a stream of chunks. A chunk is a header and that many bytes of the file;
+ * the stream is cut into messages anywhere, so that a message may have any size from one byte,
+ * headers included. Chunks of one file go over whichever endpoint has room; each tells where it
+ * belongs.
  *
  *	bytes 0-7    offset of the chunk in the file
  *	bytes 8-11   its length; 0 ends this endpoint's stream, the offset is then the file's size

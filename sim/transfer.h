@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `icbmsg-sim transfer`: two cores in processes of their own send each other files. The parent makes
- * memory and doorbells, watches, loses doorbells on purpose, and compares in the end.
+ * `icbmsg-sim transfer`: two cores in processes of their own send each other files. The parent
+ * makes memory and doorbells, watches, loses doorbells on purpose, and compares in the end.
  */
 #ifndef ICBMSG_SIM_TRANSFER_H
 #define ICBMSG_SIM_TRANSFER_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The files of a transfer. What is received grows under a name ending in .part and gets its own name
- * when it is known to be right, so that nobody takes half a file for a whole one.
+ * The files of a transfer. What is received grows under a name ending in .part and gets its own
+ * name when it is known to be right, so that nobody takes half a file for a whole one.
  */
 #include "transfer.h"
 

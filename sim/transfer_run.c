@@ -2,8 +2,8 @@
 /*
  * Two cores as processes, and what their parent does meanwhile: it waits for signals and shows
  * progress. With --drop-doorbells it also sits between the two doorbell pairs: each core rings the
- * parent, which passes a ring on or loses it. libicbmsg writes to its eventfd itself, so this is the
- * only place where one can be lost without touching either side.
+ * parent, which passes a ring on or loses it. libicbmsg writes to its eventfd itself, so this is
+ * the only place where one can be lost without touching either side.
  */
 #include "transfer.h"
 

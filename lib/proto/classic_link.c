@@ -106,8 +106,8 @@ static uint32_t lay_magic(const struct ring *r, uint32_t idx)
 }
 
 /*
- * Empty lengths everywhere, word 0 first: a reader that is under way, by a write index of before, must
- * not run past what is laid out now.
+ * Empty lengths everywhere, word 0 first: a reader that is under way, by a write index of before,
+ * must not run past what is laid out now.
  */
 static void clear(const struct ring *r)
 {

@@ -37,9 +37,9 @@ size_t recorder_read(const struct recorder *r, struct recorder_entry *entries, u
 	struct found all[RECORDER_DIRECTIONS * RECORDER_ENTRIES];
 	size_t count = 0, skip;
 
-	for (uint8_t dir = 0; dir < RECORDER_DIRECTIONS; dir++)
+	for (unsigned int dir = 0; dir < RECORDER_DIRECTIONS; dir++)
 		for (uint32_t i = 0; i < RECORDER_ENTRIES; i++) {
-			all[count].dir = dir;
+			all[count].dir = (uint8_t)dir;
 			count += read_entry(&r->entry[dir][i], &all[count].entry);
 		}
 	qsort(all, count, sizeof(all[0]), by_number);

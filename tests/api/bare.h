@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A classic link without the core around it: nothing happens but what a test calls, and every word of
- * both rings can be looked at. The peer is a Zephyr-like reader and writer made by hand. All of it
- * lies in shared memory, so that it can be watched while another process runs the link.
+ * A classic link without the core around it: nothing happens but what a test calls, and every word
+ * of both rings can be looked at. The peer is a Zephyr-like reader and writer made by hand. All of
+ * it lies in shared memory, so that it can be watched while another process runs the link.
  */
 #ifndef ICBMSG_TESTS_BARE_H
 #define ICBMSG_TESTS_BARE_H

@@ -83,7 +83,7 @@ static unsigned int number_of(const char *name)
 {
 	unsigned int n = 0;
 
-	while (strcmp(board_names[n], name))
+	while (strcmp(board_names[n], name) != 0)
 		assert_true(++n < BOARD_EPTS);
 	return n;
 }

@@ -88,7 +88,7 @@ void images_recorded_events(const struct scenario_step *step, char *out, size_t 
 		const char *off = strstr(line, ",\"off\":");
 		const char *rest = off ? strstr(off, ",\"held\"") : "";
 
-		if (strncmp(line, "{\"ev\":", 6))
+		if (strncmp(line, "{\"ev\":", 6) != 0)
 			continue;
 		used += (size_t)snprintf(out + used, size - used, "%.*s%s\n",
 					 off ? (int)(off - line) : (int)strlen(line), line, rest);

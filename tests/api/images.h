@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The replaying side of test_images.c: libicbmsg being told what a recorded Zephyr was told, and its
- * callbacks written down in the words of the recording.
+ * The replaying side of test_images.c: libicbmsg being told what a recorded Zephyr was told, and
+ * its callbacks written down in the words of the recording.
  */
 #ifndef ICBMSG_TESTS_IMAGES_H
 #define ICBMSG_TESTS_IMAGES_H

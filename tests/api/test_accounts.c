@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What belongs to whom: a hold to its handle, a buffer to the message that releases it, a loss to the
- * registration that suffered it, a slot to the endpoint that uses it.
+ * What belongs to whom: a hold to its handle, a buffer to the message that releases it, a loss to
+ * the registration that suffered it, a slot to the endpoint that uses it.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -102,8 +102,8 @@ static bool comes_up(unsigned int rescues)
 
 /*
  * On the smallest rings a magic at some places would end in the last word, at 0 or behind it, where
- * none may (R1), and one at 0 would lie over the place. Readers that Zephyr's or our packets brought
- * there have been bound, and start anew when nothing comes.
+ * none may (R1), and one at 0 would lie over the place. Readers that Zephyr's or our packets
+ * brought there have been bound, and start anew when nothing comes.
  */
 static bool out_of_reach(uint32_t at)
 {

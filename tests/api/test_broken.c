@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A peer that breaks the rings themselves, does not read, or never stops writing. A broken ring is
- * taken for a restart of the other side (protocol.md section 3, R2): the link is given up, nothing is
- * invented, no block of ours lost, and a peer that really starts anew gets everything back.
+ * taken for a restart of the other side (protocol.md section 3, R2): the link is given up, nothing
+ * is invented, no block of ours lost, and a peer that really starts anew gets everything back.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -259,8 +259,9 @@ static void data_in_a_held_block(void **state)
 }
 
 /*
- * Waiting calls start over, without a look at the clock, when a pump says that there are events: for
- * what is not delivered it must not say so, or a flood of it holds the caller beyond any deadline.
+ * Waiting calls start over, without a look at the clock, when a pump says that there are events:
+ * for what is not delivered it must not say so, or a flood of it holds the caller beyond any
+ * deadline.
  */
 static void what_is_not_delivered_is_no_event(void **state)
 {

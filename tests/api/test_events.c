@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Events reach exactly whom they concern: none for an endpoint that is gone, none twice however long
- * nobody dispatches, and no thread sleeps on when what it waits for has happened in another's call.
+ * Events reach exactly whom they concern: none for an endpoint that is gone, none twice however
+ * long nobody dispatches, and no thread sleeps on when what it waits for has happened in another's
+ * call.
  */
 #include <errno.h>
 #include <pthread.h>

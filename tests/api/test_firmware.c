@@ -31,8 +31,8 @@ static const struct ends_param params[] = {
 #define OPERATIONS 10000
 #define LOSSY_OPERATIONS 1500
 /*
- * Ten doorbells lost in a row are a sign of a restart (protocol.md section 3, R5): let that be unlikely
- * enough not to be seen.
+ * Ten doorbells lost in a row are a sign of a restart (protocol.md section 3, R5): let that be
+ * unlikely enough not to be seen.
  */
 #define LOST_PERCENT 20
 

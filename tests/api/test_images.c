@@ -3,13 +3,15 @@
  * libicbmsg in the place of either side of each recorded Zephyr run (tests/conformance/README.md).
  *
  * On the steps of the other side its recorded bytes appear in memory; on those of ours libicbmsg is
- * told what Zephyr was told. After every step the callbacks must be those recorded, and so must every
- * byte that the protocol fixes: our packets in their order and places, our read index, and all of our
- * blocks with the choice of them. Not fixed, and not compared:
+ * told what Zephyr was told. After every step the callbacks must be those recorded, and so must
+ * every byte that the protocol fixes: our packets in their order and places, our read index, and
+ * all of our blocks with the choice of them. Not fixed, and not compared:
  *
- * - the padding behind a packet (Zephyr leaves what was there, we write zeros), and a ring's consumed
+ * - the padding behind a packet (Zephyr leaves what was there, we write zeros), and a ring's
+ * consumed
  *   past in general: packets are compared when they appear;
- * - the header of a buffer that is allocated but not sent (steps 20 and 22; step 21 drops it): Zephyr
+ * - the header of a buffer that is allocated but not sent (steps 20 and 22; step 21 drops it):
+ * Zephyr
  *   writes the capacity, we write nothing before sending;
  * - places in our ring once it has wrapped (step 42): rule R1 of protocol.md section 3 may lengthen
  *   the packet that ends there. Contents are compared all the same.
@@ -126,7 +128,7 @@ static void compare(struct run *run)
 
 	if (run->step->side == run->side)
 		images_recorded_events(run->step, expected, sizeof(expected));
-	if (strcmp(run->lines, expected))
+	if (strcmp(run->lines, expected) != 0)
 		fail_msg("%s, we are %c, step %d (%s): reported\n%srecorded is\n%s",
 			 run->scenario->name, run->side, run->step->number, run->step->description,
 			 run->lines, expected);

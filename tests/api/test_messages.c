@@ -86,8 +86,8 @@ static void every_length(void **state)
 }
 
 /*
- * Control packets at every offset of both rings: message after message, until both have lapped often
- * enough to have met every alignment of packet and end.
+ * Control packets at every offset of both rings: message after message, until both have lapped
+ * often enough to have met every alignment of packet and end.
  */
 static void rings_wrap_everywhere(void **state)
 {
@@ -162,7 +162,7 @@ static void messages_stay_in_order(void **state)
 	b.on_received = check_order;
 	ends_bind(&e, &a, &b, "order");
 	while (sent < 2000) {
-		size_t size = 4 + sent * 7 % (icbmsg_max_size(e.a) - 3);
+		size_t size = 4 + (size_t)sent * 7 % (icbmsg_max_size(e.a) - 3);
 
 		memset(pattern, 0, size);
 		memcpy(pattern, &sent, sizeof(sent));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The flight recorder: what it notes, in which order, and that it outlasts its owner in a state-file.
+ * The flight recorder: what it notes, in which order, and that it outlasts its owner in a
+ * state-file.
  */
 #include <errno.h>
 #include <setjmp.h>

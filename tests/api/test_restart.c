@@ -308,8 +308,9 @@ static void restart_and_notice(struct rig *r)
 }
 
 /*
- * All doorbells so far are lost. Firmware reads our announcement and dies before we have looked; its successor announces itself and
- * waits for the same announcement. What we see is one firmware that has done both.
+ * All doorbells so far are lost. Firmware reads our announcement and dies before we have looked;
+ * its successor announces itself and waits for the same announcement. What we see is one firmware
+ * that has done both.
  */
 static void a_successor_gets_an_announcement(void **state)
 {
@@ -342,8 +343,8 @@ static void overwrite(struct rig *r, uint32_t offset, uint32_t value)
 }
 
 /*
- * Something writes over what we have announced before the firmware has read it: over our write index,
- * or over the word that arms it. Nobody but us can put that right.
+ * Something writes over what we have announced before the firmware has read it: over our write
+ * index, or over the word that arms it. Nobody but us can put that right.
  */
 static void an_overwritten_announcement_is_repeated(void **state)
 {

@@ -3,7 +3,8 @@
  * Restart rules R1 and R2 (protocol.md section 3): the zero word, and the signs of a restart.
  *
  * Each test names the rule it guards and fails when just that is taken out of lib/proto. Words of
- * memory are looked at, where it matters behind every instruction; nothing depends on time or chance.
+ * memory are looked at, where it matters behind every instruction; nothing depends on time or
+ * chance.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -3,7 +3,8 @@
  * Restart rules R3 and R7 (protocol.md section 3): how we announce ourselves.
  *
  * Each test names the rule it guards and fails when just that is taken out of lib/proto. Words of
- * memory are looked at, where it matters behind every instruction; nothing depends on time or chance.
+ * memory are looked at, where it matters behind every instruction; nothing depends on time or
+ * chance.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -154,8 +155,8 @@ static void nothing_old_is_left_in_the_ring(void **state)
 }
 
 /*
- * R3: armed by one store. Until word 0 is the magic's length it is 0 (or what it was before all this),
- * and when it is, all the rest is there.
+ * R3: armed by one store. Until word 0 is the magic's length it is 0 (or what it was before all
+ * this), and when it is, all the rest is there.
  */
 struct arming {
 	uint32_t before, end;

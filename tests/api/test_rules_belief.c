@@ -3,7 +3,8 @@
  * Restart rules R4 and R5 (protocol.md section 3): what is believed when, and when it is doubted.
  *
  * Each test names the rule it guards and fails when just that is taken out of lib/proto. Words of
- * memory are looked at, where it matters behind every instruction; nothing depends on time or chance.
+ * memory are looked at, where it matters behind every instruction; nothing depends on time or
+ * chance.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -241,8 +242,8 @@ static void an_initiator_does_not_begin_on_a_used_ring(void **state)
  */
 
 /*
- * R5: what read our announcement died before we looked, and its successor waits at 0 for another one:
- * it is armed again, and word 0 is 0 again once that has been read.
+ * R5: what read our announcement died before we looked, and its successor waits at 0 for another
+ * one: it is armed again, and word 0 is 0 again once that has been read.
  */
 static void an_unread_announcement_is_armed_again(void **state)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A thread writes random words all over the mapping, most of them where they hurt, while libicbmsg
- * sends, dispatches, holds and releases. Nothing is promised about what arrives; but every call comes
- * back with one of its errors, no access leaves the regions (the address sanitizer watches), and the
- * account of our own blocks, which is nobody else's to write, stays right.
+ * sends, dispatches, holds and releases. Nothing is promised about what arrives; but every call
+ * comes back with one of its errors, no access leaves the regions (the address sanitizer watches),
+ * and the account of our own blocks, which is nobody else's to write, stays right.
  *
  * The race is deliberate, so the thread sanitizer sits this one out.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Many threads on both ends at once, with few blocks: each message arrives exactly once and in order
- * per sender, whoever waits, holds, drops or gives up.
+ * Many threads on both ends at once, with few blocks: each message arrives exactly once and in
+ * order per sender, whoever waits, holds, drops or gives up.
  */
 #include <errno.h>
 #include <pthread.h>

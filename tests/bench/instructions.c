@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * One message after another between two instances in this process, for instructions.sh: callgrind
- * counts what the three functions below cost with everything they call. Instructions are the same on
- * every run, times are not.
+ * counts what the three functions below cost with everything they call. Instructions are the same
+ * on every run, times are not.
  */
 #include <errno.h>
 #include <icbmsg.h>

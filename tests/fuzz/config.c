@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Fuzz target: the input as a configuration file. Any bytes give sections whose values all parse, or
- * one error; and what is set key by key from them resolves or is refused, without any other effect.
+ * Fuzz target: the input as a configuration file. Any bytes give sections whose values all parse,
+ * or one error; and what is set key by key from them resolves or is refused, without any other
+ * effect.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,9 +3,9 @@
 /*
  * Runs a fuzz target without libFuzzer, so that every build and compiler repeats the seeds as an
  * ordinary test: each seed as it is, every prefix of a short one, then some thousand mutations that
- * are the same on every run. Inputs sit in blocks of exactly their size, where the address sanitizer
- * sees the first byte too far. With -v each case is named before it runs: the last name printed is
- * the one that failed. A file given in place of a folder is run too, to repeat a crash.
+ * are the same on every run. Inputs sit in blocks of exactly their size, where the address
+ * sanitizer sees the first byte too far. With -v each case is named before it runs: the last name
+ * printed is the one that failed. A file given in place of a folder is run too, to repeat a crash.
  */
 
 #include <dirent.h>

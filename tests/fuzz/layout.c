@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Input: a geometry, 32 bytes. Whatever it is, the answer is a refusal in words or a layout in which
- * everything has its place.
+ * Input: a geometry, 32 bytes. Whatever it is, the answer is a refusal in words or a layout in
+ * which everything has its place.
  */
 #include "fuzz/fuzz.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Input: one byte of flags, the other side's whole region, then operations until the bytes run out:
- * what libicbmsg is asked to do and what the other side writes meanwhile. An instance is opened on it
- * for real, over a memfd and without a doorbell. Whatever comes, our own blocks stay accounted for,
- * and of the other side's region only the read index is ever written.
+ * what libicbmsg is asked to do and what the other side writes meanwhile. An instance is opened on
+ * it for real, over a memfd and without a doorbell. Whatever comes, our own blocks stay accounted
+ * for, and of the other side's region only the read index is ever written.
  */
 #include "fuzz/fuzz.h"
 
@@ -20,6 +20,7 @@
 
 /* The geometry of the recorded runs classic32_doc800 and classic64_doc800. */
 #define REGION 2048u
+#define MAP_SIZE (2 * (size_t)REGION)
 #define LOW_BLOCKS 16u
 #define HIGH_BLOCKS 32u
 #define OPERATIONS 200u
@@ -47,8 +48,8 @@ static uint8_t *map;
 static void make_memory(void)
 {
 	memory_fd = memfd_create("fuzz", MFD_CLOEXEC);
-	CHECK(memory_fd >= 0 && ftruncate(memory_fd, 2 * REGION) == 0);
-	map = mmap(NULL, 2 * REGION, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
+	CHECK(memory_fd >= 0 && ftruncate(memory_fd, MAP_SIZE) == 0);
+	map = mmap(NULL, MAP_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
 	CHECK(map != MAP_FAILED);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Input: word size (bit 0: 8 bytes), dcache-alignment as a power of two, blocks of this region less
- * one, of the opposite one less one, the region's size (16 bits), its bytes. Whatever these are, the
- * packets found are a chain through rd_idx, packets and buffers lie in the copy, and the region
+ * one, of the opposite one less one, the region's size (16 bits), its bytes. Whatever these are,
+ * the packets found are a chain through rd_idx, packets and buffers lie in the copy, and the region
  * itself is left alone.
  */
 #include "fuzz/fuzz.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * `icbmsgctl inspect` over the memory after each step of the recorded scenarios: what it prints must
- * agree with what the step's sides were told and with an independent look at the indices; and the
- * memory, which it is given for reading only, must stay as it was.
+ * `icbmsgctl inspect` over the memory after each step of the recorded scenarios: what it prints
+ * must agree with what the step's sides were told and with an independent look at the indices; and
+ * the memory, which it is given for reading only, must stay as it was.
  */
 #include "programs/run.h"
 

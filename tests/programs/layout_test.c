@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * `icbmsgctl layout --json` prints every recorded layout as it is recorded, and refuses what a firmware
- * build refuses.
+ * `icbmsgctl layout --json` prints every recorded layout as it is recorded, and refuses what a
+ * firmware build refuses.
  */
 #include "programs/run.h"
 

@@ -37,8 +37,8 @@ static inline void run_read(int fd, char *text, size_t size)
 }
 
 /*
- * Run $ICBMSG_BIN_DIR/@argv[0]. Descriptors without close-on-exec are inherited. Its error output must
- * fit into a pipe.
+ * Run $ICBMSG_BIN_DIR/@argv[0]. Descriptors without close-on-exec are inherited. Its error output
+ * must fit into a pipe.
  */
 static inline void run_program(struct run *r, const char *const argv[])
 {

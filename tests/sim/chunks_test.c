@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Files as streams of chunks (sim/stream.h): they arrive whole however they are cut, and what was lost
- * or damaged on the way is noticed before the digests are.
+ * Files as streams of chunks (sim/stream.h): they arrive whole however they are cut, and what was
+ * lost or damaged on the way is noticed before the digests are.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -4,8 +4,9 @@
  * facts): these are the traps that libicbmsg's restart rules are made for, so they must be here
  * exactly as they are in the field.
  *
- * Packet positions follow from the sizes: a magic takes 20 bytes of ring, every other packet here 8.
- * After the binding and n round trips a write index stands at (28 + 8n) modulo the ring's length.
+ * Packet positions follow from the sizes: a magic takes 20 bytes of ring, every other packet here
+ * 8. After the binding and n round trips a write index stands at (28 + 8n) modulo the ring's
+ * length.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -306,9 +307,9 @@ static void zero_word_holds_the_reader_until_armed(void **state)
 }
 
 /*
- * A live side does not notice a peer that starts again: it stays at its old place in the ring, where
- * the new magic never comes. The new peer is bound by the live side's old magic and blames it for
- * releases of buffers that it never sent.
+ * A live side does not notice a peer that starts again: it stays at its old place in the ring,
+ * where the new magic never comes. The new peer is bound by the live side's old magic and blames it
+ * for releases of buffers that it never sent.
  */
 static void live_side_stays_where_it_was(void **state)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Two firmware stand-ins at once, each on a thread of its own: messages of every size both ways over
- * eventfd doorbells. Run by the thread sanitizer this shows that indices order what they announce.
+ * Two firmware stand-ins at once, each on a thread of its own: messages of every size both ways
+ * over eventfd doorbells. Run by the thread sanitizer this shows that indices order what they
+ * announce.
  */
 #include <poll.h>
 #include <pthread.h>

@@ -10,8 +10,8 @@
  *
  * COMMAND has our standard descriptors, and SIGTERM and SIGINT are passed on to it. PEER writes to
  * --out and reads --in (default /dev/null). When COMMAND has ended, PEER and what it started are
- * killed, or with --wait PEER is waited for. The exit status is COMMAND's (128 + n for signal n); 120 if PEER failed under --wait;
- * 125 if something could not be started.
+ * killed, or with --wait PEER is waited for. The exit status is COMMAND's (128 + n for signal n);
+ * 120 if PEER failed under --wait; 125 if something could not be started.
  */
 #include <errno.h>
 #include <fcntl.h>

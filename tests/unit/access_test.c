@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Copies to and from shared memory: every alignment of both ends, both memory types, nothing outside
- * touched, and for device memory no access that such a mapping would answer with SIGBUS.
+ * Copies to and from shared memory: every alignment of both ends, both memory types, nothing
+ * outside touched, and for device memory no access that such a mapping would answer with SIGBUS.
  */
 #include "unit/unit.h"
 
@@ -74,8 +74,8 @@ static void test_copy_nothing(void **state)
 
 /*
  * x86 answers every unaligned access with SIGBUS while the AC flag is set, as device mappings of
- * other CPUs do. Both ends lie equally to a word, so that the private one is never unaligned either;
- * a 64-bit access to a place that is aligned to 32 bits only is caught in the same way.
+ * other CPUs do. Both ends lie equally to a word, so that the private one is never unaligned
+ * either; a 64-bit access to a place that is aligned to 32 bits only is caught in the same way.
  */
 static void test_device_accesses_are_aligned(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Helpers for tests of code that opens things: descriptors that leak, files with a given content, and
- * what a user without privileges sees.
+ * Helpers for tests of code that opens things: descriptors that leak, files with a given content,
+ * and what a user without privileges sees.
  */
 #ifndef ICBMSG_TESTS_UNIT_FILES_H
 #define ICBMSG_TESTS_UNIT_FILES_H
@@ -46,8 +46,8 @@ static inline void make_file(char *path, const void *data, size_t size)
 }
 
 /*
- * Run @check as a user without privileges in a child: its status, 0 for "as it should be". Descriptors
- * and memory are those of the parent.
+ * Run @check as a user without privileges in a child: its status, 0 for "as it should be".
+ * Descriptors and memory are those of the parent.
  */
 static inline int as_nobody(int (*check)(void *arg), void *arg)
 {

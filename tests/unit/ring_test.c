@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The packet ring: every packet length at every start index of several rings, against bytes laid out
- * here by hand; full and empty; whatever a hostile side can put into indices and lengths.
+ * The packet ring: every packet length at every start index of several rings, against bytes laid
+ * out here by hand; full and empty; whatever a hostile side can put into indices and lengths.
  */
 #include "unit/unit.h"
 

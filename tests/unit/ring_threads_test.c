@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Two threads over one ring, with every doorbell left out that protocol.md section 6 allows to leave
- * out: the reader sleeps on an eventfd whenever the ring is empty, and must never oversleep. The
- * time limit only ends a run that has lost a wake-up.
+ * Two threads over one ring, with every doorbell left out that protocol.md section 6 allows to
+ * leave out: the reader sleeps on an eventfd whenever the ring is empty, and must never oversleep.
+ * The time limit only ends a run that has lost a wake-up.
  *
  * WIRE_PACKETS=N in the environment sets the number of packets, for many short runs under load.
  */
@@ -66,8 +66,8 @@ static bool publish(const struct link *l, uint32_t before, uint32_t wr)
 }
 
 /*
- * Up to @most packets with one doorbell, if any: either published one by one, as a batch of separate
- * messages is, or all at once. Returns how many there was room for.
+ * Up to @most packets with one doorbell, if any: either published one by one, as a batch of
+ * separate messages is, or all at once. Returns how many there was room for.
  */
 static uint32_t produce_batch(struct link *l, uint32_t *wr, uint32_t sequence, uint32_t most,
 			      bool at_once)

@@ -162,6 +162,7 @@ static void check_scenario(const char *name)
 	struct icbmsg_snapshot *snapshot;
 
 	assert_true(lo && hi);
+	assert_true(lo && hi);
 	scenario_layout(s, 'F', &tx, &rx);
 	for (size_t i = 0; i < s->step_count; i++) {
 		scenario_image_apply(s, i, image);
@@ -351,8 +352,8 @@ static void test_buffers(void **state)
 }
 
 /*
- * A descriptor that cannot write is enough, and all bytes stay as they were. Without doorbell, since
- * none is needed.
+ * A descriptor that cannot write is enough, and all bytes stay as they were. Without doorbell,
+ * since none is needed.
  */
 static void test_read_only(void **state)
 {

@@ -2,8 +2,9 @@
 /*
  * What is measured, and what the parts of icbmsg-bench give each other.
  *
- * Every measurement is short and is repeated in rounds, all kinds one after the other in each round,
- * so that whatever else the machine does meets the link and the floors it is compared with alike.
+ * Every measurement is short and is repeated in rounds, all kinds one after the other in each
+ * round, so that whatever else the machine does meets the link and the floors it is compared with
+ * alike.
  */
 #ifndef ICBMSG_TOOLS_BENCH_BENCH_H
 #define ICBMSG_TOOLS_BENCH_BENCH_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The link under measurement: a memfd with two regions, two eventfds, libicbmsg on both ends, only
- * through its public header. Each message carries its number, which its receiver checks; an empty one
- * ends a measurement.
+ * through its public header. Each message carries its number, which its receiver checks; an empty
+ * one ends a measurement.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Two processes on two CPUs. A measurement whose processes share a CPU, or wander, says more about the
- * scheduler than about the link.
+ * Two processes on two CPUs. A measurement whose processes share a CPU, or wander, says more about
+ * the scheduler than about the link.
  */
 #include "bench/pair.h"
 

@@ -2,8 +2,8 @@
 /*
  * The state of a running icbmsg-cat and the parts of its loop.
  *
- * One thread, one poll: nothing but that poll waits, so that whatever blocks (a reader of our output,
- * the other side, the input) never keeps the rest from going on.
+ * One thread, one poll: nothing but that poll waits, so that whatever blocks (a reader of our
+ * output, the other side, the input) never keeps the rest from going on.
  */
 #ifndef ICBMSG_TOOLS_CAT_CAT_H
 #define ICBMSG_TOOLS_CAT_CAT_H

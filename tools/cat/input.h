@@ -27,8 +27,8 @@ void input_init(struct input *in, const struct options *o, size_t max);
 void input_deinit(struct input *in);
 
 /**
- * The next message: 1 with @data and @size, valid until the next call; 0 if something has to be read
- * first (in->fd) or nothing will come (in->ended). Ends the program if the input is wrong.
+ * The next message: 1 with @data and @size, valid until the next call; 0 if something has to be
+ * read first (in->fd) or nothing will come (in->ended). Ends the program if the input is wrong.
  */
 int input_next(struct input *in, const uint8_t **data, size_t *size);
 

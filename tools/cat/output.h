@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Standard output that never blocks the program: what cannot be written now is kept, and written when
- * the descriptor polls writable.
+ * Standard output that never blocks the program: what cannot be written now is kept, and written
+ * when the descriptor polls writable.
  */
 #ifndef ICBMSG_TOOLS_CAT_OUTPUT_H
 #define ICBMSG_TOOLS_CAT_OUTPUT_H

@@ -21,8 +21,8 @@ void direct_init(struct direct *out, const char *text);
 void direct_deinit(struct direct *d);
 
 /**
- * The configuration that @d names, read; the program ends with a message if it cannot be. The caller
- * frees it with icbmsg_config_free().
+ * The configuration that @d names, read; the program ends with a message if it cannot be. The
+ * caller frees it with icbmsg_config_free().
  */
 struct icbmsg_config *direct_load(const struct direct *d);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * icbmsgctl inspect: what the shared memory of a link holds, while it is in use or after its users
- * died. Users of other implementations name the missing view inside first when a link does not come up.
+ * died. Users of other implementations name the missing view inside first when a link does not come
+ * up.
  */
 #include "ctl/inspect.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * icbmsgctl layout: where everything lies in the two regions of a link. Nothing in a link negotiates
- * geometry, so this is what both sides are compared by before they meet.
+ * icbmsgctl layout: where everything lies in the two regions of a link. Nothing in a link
+ * negotiates geometry, so this is what both sides are compared by before they meet.
  */
 #include "ctl/ctl.h"
 
@@ -66,8 +66,8 @@ static void set(struct icbmsg_config *cfg, const char *key, const char *value)
 }
 
 /*
- * BASE:SIZE becomes an address and a region of a mapping that nobody makes: @offset keeps the regions
- * apart there.
+ * BASE:SIZE becomes an address and a region of a mapping that nobody makes: @offset keeps the
+ * regions apart there.
  */
 static void set_region(struct icbmsg_config *cfg, const char *direction, const char *text,
 		       uint64_t offset)
