@@ -47,10 +47,30 @@ void sim_usage_said(void)
 	exit(SIM_USAGE);
 }
 
+int sim_finish(int status)
+{
+	int failed = ferror(stdout);
+
+	errno = 0;
+	if (fclose(stdout) == 0 && !failed)
+		return status;
+	if (errno == EPIPE)
+		return status;
+	sim_say("cannot write to standard output: %s", errno ? strerror(errno) : "write error");
+	return SIM_ERROR;
+}
+
+_Noreturn void sim_help(const char *text)
+{
+	fputs(text, stdout);
+	exit(sim_finish(SIM_OK));
+}
+
 void sim_die_of(int number)
 {
 	sigset_t set;
 
+	fflush(stdout);
 	signal(number, SIG_DFL);
 	raise(number);
 	sigemptyset(&set);

@@ -25,6 +25,12 @@ _Noreturn void sim_usage_said(void);
 /* Die of the signal @number, so that a shell knows; only returns if that cannot be. */
 void sim_die_of(int number);
 
+/* Close stdout: what was printed and did not arrive is an error, but for a reader who has seen enough. */
+int sim_finish(int status);
+
+/* Print a help text and exit. */
+_Noreturn void sim_help(const char *text);
+
 /* Values of the option @option; what is wrong is a usage error. Sizes take k, M and G. */
 uint64_t arg_number(const char *option, const char *text, uint64_t min, uint64_t max);
 uint64_t arg_size(const char *option, const char *text, uint64_t min, uint64_t max);

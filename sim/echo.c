@@ -182,10 +182,8 @@ static void parse(struct echo_options *o, int argc, char **argv)
 
 	/* +: what follows the first operand is the command's. */
 	while ((c = getopt_long(argc, argv, "+h", long_options, NULL)) != -1) {
-		if (c == 'h') {
-			fputs(help, stdout);
-			exit(SIM_OK);
-		}
+		if (c == 'h')
+			sim_help(help);
 		if (!geometry_option(&o->geometry, c, optarg))
 			take_option(o, c);
 	}

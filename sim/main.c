@@ -31,7 +31,7 @@ static int run(int (*command)(int argc, char **argv), int argc, char **argv)
 	static char name[] = SIM_NAME;
 
 	argv[1] = name;
-	return command(argc - 1, argv + 1);
+	return sim_finish(command(argc - 1, argv + 1));
 }
 
 int main(int argc, char **argv)
@@ -47,12 +47,11 @@ int main(int argc, char **argv)
 	if (strcmp(command, "restart-loop") == 0)
 		return run(restart_main, argc, argv);
 	if (strcmp(command, "-h") == 0 || strcmp(command, "--help") == 0) {
-		fputs(help, stdout);
-		return SIM_OK;
+		sim_help(help);
 	}
 	if (strcmp(command, "-V") == 0 || strcmp(command, "--version") == 0) {
 		printf(SIM_NAME " %s\n", icbmsg_version());
-		return SIM_OK;
+		return sim_finish(SIM_OK);
 	}
 	if (command[0])
 		sim_usage("there is no command \"%s\"", command);

@@ -199,10 +199,8 @@ static void parse(struct restart_options *o, int argc, char **argv)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-		if (c == 'h') {
-			fputs(help, stdout);
-			exit(SIM_OK);
-		}
+		if (c == 'h')
+			sim_help(help);
 		if (!geometry_option(&o->geometry, c, optarg) && !take_flag(o, c))
 			take_option(o, c);
 	}
@@ -245,8 +243,6 @@ int restart_main(int argc, char **argv)
 	else if (r.shared && !options.quiet)
 		restart_summary(&r);
 	free(r.result.times);
-	if (fflush(stdout) != 0 && status == SIM_OK)
-		status = SIM_ERROR;
 	if (status > SIM_SIGNAL)
 		sim_die_of(status - SIM_SIGNAL);
 	return status;

@@ -132,10 +132,8 @@ static void parse(struct transfer_options *o, int argc, char **argv)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-		if (c == 'h') {
-			fputs(help, stdout);
-			exit(SIM_OK);
-		}
+		if (c == 'h')
+			sim_help(help);
 		if (!geometry_option(&o->geometry, c, optarg))
 			take_option(o, c);
 	}
@@ -174,8 +172,6 @@ int transfer_main(int argc, char **argv)
 		transfer_json(&t, status);
 	else if (t.file[SIDE_B].received_digest[0] && !options.quiet)
 		transfer_summary(&t);
-	if (fflush(stdout) != 0 && status == SIM_OK)
-		status = SIM_ERROR;
 	if (status > SIM_SIGNAL)
 		sim_die_of(status - SIM_SIGNAL);
 	return status;

@@ -295,3 +295,13 @@ fails() {
 	run -0 "$sim" --version
 	[[ $output == "icbmsg-sim "[0-9]* ]]
 }
+
+@test "output that cannot be written is an error, a reader that leaves is none" {
+	for args in --help --version 'echo --help' 'restart-loop --count 1'; do
+		# shellcheck disable=SC2086 # a list of words
+		run -1 sh -c '"$@" >/dev/full' sh "$ICBMSG_BIN_DIR/icbmsg-sim" $args
+		[[ $output == *'cannot write to standard output'* ]]
+		# shellcheck disable=SC2086 # a list of words
+		run -0 bash -c 'set -o pipefail; "$@" | :' bash "$ICBMSG_BIN_DIR/icbmsg-sim" $args
+	done
+}
