@@ -88,7 +88,7 @@ static void write_header(struct corrupt *c, const struct layout_region *r)
 	if (below(c, 2))
 		shm_store32(header, below(c, r->block_size * r->block_count + 8));
 	else
-		scribble(c, header + 4 * below(c, r->header_size / 4));
+		scribble(c, header + (size_t)4 * below(c, r->header_size / 4));
 }
 
 static void write_kind(struct corrupt *c, const struct layout_region *r, enum corrupt_what what)

@@ -154,15 +154,15 @@ static bool too_much(const struct scenario_step *step)
 static void check_scenario(const char *name)
 {
 	struct scenario *s = scenario_load(name);
-	struct logged *lo = calloc(1, sizeof(*lo)), *hi = calloc(1, sizeof(*hi));
+	static struct logged lo, hi;
 	uint8_t *image = scenario_image_new(s);
 	int fd = memory_fd(s->map_size);
 	struct icbmsg_config *cfg = configure(s, fd);
 	struct layout_region tx, rx;
 	struct icbmsg_snapshot *snapshot;
 
-	assert_true(lo && hi);
-	assert_true(lo && hi);
+	memset(&lo, 0, sizeof(lo));
+	memset(&hi, 0, sizeof(hi));
 	scenario_layout(s, 'F', &tx, &rx);
 	for (size_t i = 0; i < s->step_count; i++) {
 		scenario_image_apply(s, i, image);
@@ -172,18 +172,16 @@ static void check_scenario(const char *name)
 			snapshot_free(snapshot);
 			break;
 		}
-		log_packets(lo, image + tx.begin, &tx);
-		log_packets(hi, image + rx.begin, &rx);
-		check_direction(snapshot, ICBMSG_TX, lo, image + tx.begin, &tx);
-		check_direction(snapshot, ICBMSG_RX, hi, image + rx.begin, &rx);
+		log_packets(&lo, image + tx.begin, &tx);
+		log_packets(&hi, image + rx.begin, &rx);
+		check_direction(snapshot, ICBMSG_TX, &lo, image + tx.begin, &tx);
+		check_direction(snapshot, ICBMSG_RX, &hi, image + rx.begin, &rx);
 		snapshot_free(snapshot);
 	}
-	assert_true(lo->count > 2 && hi->count > 2);
+	assert_true(lo.count > 2 && hi.count > 2);
 	config_free(cfg);
 	close(fd);
 	free(image);
-	free(lo);
-	free(hi);
 	scenario_free(s);
 }
 
