@@ -87,7 +87,7 @@ static void announce_again(struct icbmsg *i)
 
 	if (now < i->restart_at)
 		return;
-	i->link.ops->restart(&i->link);
+	i->link.ops->start(&i->link);
 	i->restart_at = now + storm_delay(i->storm);
 	i->storm++;
 }

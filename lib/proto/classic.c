@@ -351,7 +351,6 @@ const struct proto_ops proto_classic = {
 	.layout = layout_classic,
 	.init = init,
 	.start = classic_start,
-	.restart = classic_restart,
 	.pump = pump,
 	.register_ept = classic_register,
 	.send = send,

@@ -43,7 +43,6 @@ void classic_bind_announced(struct proto_link *l, int slot);
 /* classic_link.c: coming up, and restarts of the other side */
 
 void classic_start(struct proto_link *l);
-void classic_restart(struct proto_link *l);
 
 /* Take what may be taken while the link is not up, and let it come up. */
 void classic_handshake(struct proto_link *l);

@@ -213,11 +213,6 @@ static void await(struct proto_link *l)
 
 void classic_start(struct proto_link *l)
 {
-	classic_restart(l);
-}
-
-void classic_restart(struct proto_link *l)
-{
 	l->s->laid_for = reader_position(l);
 	announce_at_start(l, l->s->laid_for);
 	await(l);

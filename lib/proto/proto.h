@@ -35,11 +35,11 @@ enum proto_reason {
 struct proto_ops {
 	const char *name; /* as in the configuration key `wire` */
 
-	/* Initialise our side in shared memory of unknown history and announce it. */
+	/*
+	 * Initialise our side in shared memory of unknown history and announce it: at first, and
+	 * whenever the link has been lost.
+	 */
 	void (*start)(struct proto_link *l);
-
-	/* The link is lost: initialise our side for a new session and announce it. */
-	void (*restart)(struct proto_link *l);
 
 	/* The layout of one region, as layout_classic(). */
 	int (*layout)(struct layout_region *out, const struct layout_geometry *in,

@@ -26,7 +26,7 @@ static const uint8_t fills[] = { 0, 0xa5, 0xff };
 
 static void restart(struct bare *b)
 {
-	b->l.ops->restart(&b->l);
+	b->l.ops->start(&b->l);
 }
 
 /* R3: T.rd_idx tells where the reader stands and is left alone; garbage becomes 0. */
