@@ -427,6 +427,9 @@ enum icbmsg_link_state {
 	ICBMSG_LINK_UP,          /**< both sides have read the other's announcement (section 3) */
 	ICBMSG_LINK_LOST, /**< the other side restarts all the time or writes nonsense: it is given
 			       up to 1 s before this side announces itself again */
+	ICBMSG_LINK_HELD, /**< the memory holds a session of an earlier program of this side, which
+			       firmware cannot leave: this side announces itself when the other one
+			       has started anew (section 9) */
 };
 
 /** Counters since icbmsg_open(); all wrap at 2^64. */

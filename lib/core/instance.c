@@ -94,16 +94,16 @@ static void announce_again(struct icbmsg *i)
 
 static void report_phase(struct icbmsg *i)
 {
-	uint8_t phase = i->session->phase;
+	uint8_t phase = i->session->phase, before = i->phase;
 
-	if (phase == i->phase)
+	if (phase == before)
 		return;
 	i->phase = phase;
 	if (phase == PHASE_UP) {
 		i->storm = 0;
 		i->restart_at = 0;
 		instance_log(i, ICBMSG_LOG_INFO, "the link to the other side is up");
-	} else if (phase == PHASE_LOST) {
+	} else if (phase == PHASE_LOST && before == PHASE_UP) {
 		instance_log(i, ICBMSG_LOG_WARNING,
 			     "the link is lost: the other side restarted or broke the protocol");
 	}
@@ -149,6 +149,7 @@ static void init_link(struct icbmsg *i, const struct config_values *v, const str
 	l->tx = v->tx_layout;
 	l->rx = v->rx_layout;
 	l->type = i->memory.type;
+	l->peer_is_library = v->peer_is_library;
 	l->tx_begin = region_begin(i, &v->tx, &l->tx);
 	l->rx_begin = region_begin(i, &v->rx, &l->rx);
 	l->log = log_complaint;
@@ -264,6 +265,8 @@ int instance_close(struct icbmsg *i)
 		i->waiters--;
 	}
 	i->closed = true;
+	i->link.ops->stop(&i->link);
+	wait_ring(i);
 	if (i->holds > 0) {
 		/* The mapping stays for the held buffers; icbmsg_release_rx() frees the rest. */
 		wait_deinit(i);

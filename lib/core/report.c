@@ -56,6 +56,8 @@ static enum icbmsg_link_state link_state(const struct session *s)
 		return ICBMSG_LINK_UP;
 	case PHASE_LOST:
 		return ICBMSG_LINK_LOST;
+	case PHASE_HOLDING:
+		return ICBMSG_LINK_HELD;
 	default:
 		return ICBMSG_LINK_WAITING;
 	}

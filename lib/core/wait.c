@@ -134,7 +134,7 @@ static void ring_again(struct icbmsg *i)
 
 	i->rescued = true;
 	i->stats.rescues++;
-	if (++i->fruitless == RESCUES_TO_TELL && i->session->phase == PHASE_WAITING)
+	if (++i->fruitless == RESCUES_TO_TELL && i->session->phase < PHASE_UP)
 		instance_log(i, ICBMSG_LOG_WARNING, "%s", l->ops->diagnose(l));
 	l->ops->rescue(l);
 	l->doorbell_due = true;

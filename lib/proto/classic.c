@@ -49,7 +49,7 @@ static void record(struct proto_link *l, enum recorder_direction dir, uint32_t o
  * in. The room counts from where the reader was seen last: nothing could be told from its index
  * otherwise.
  */
-static int put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block)
+static int put(struct proto_link *l, uint8_t type, uint8_t ept, uint32_t block)
 {
 	const struct ring *r = &l->tx_ring;
 	struct session *s = l->s;
@@ -57,9 +57,8 @@ static int put(struct proto_link *l, enum control_type type, uint8_t ept, uint32
 	uint32_t len = packet_length(r, before);
 	uint8_t packet[12] = { 0 };
 
-	control_encode(packet, (struct control){ .type = (uint8_t)type,
-						 .ept = ept,
-						 .block = (uint8_t)block });
+	control_encode(packet,
+		       (struct control){ .type = type, .ept = ept, .block = (uint8_t)block });
 	if (ring_packet_size(len) > ring_space(r, before, s->tx_rd)) {
 		proto_complain(
 			l, COMPLAINT_RING,
@@ -80,6 +79,11 @@ static int put(struct proto_link *l, enum control_type type, uint8_t ept, uint32
 	return 0;
 }
 
+void classic_append(struct proto_link *l, uint8_t type)
+{
+	put(l, type, 0, 0);
+}
+
 static bool is_up(struct proto_link *l)
 {
 	return l->s->phase == PHASE_UP && classic_look(l);
@@ -87,7 +91,7 @@ static bool is_up(struct proto_link *l)
 
 int classic_put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block)
 {
-	return is_up(l) ? put(l, type, ept, block) : -ECONNRESET;
+	return is_up(l) ? put(l, (uint8_t)type, ept, block) : -ECONNRESET;
 }
 
 int classic_put_buffer(struct proto_link *l, enum control_type type, uint8_t address,
@@ -99,7 +103,7 @@ int classic_put_buffer(struct proto_link *l, enum control_type type, uint8_t add
 	if (!is_up(l))
 		return -ECONNRESET;
 	t->state = TX_SENDING;
-	ret = put(l, type, address, first);
+	ret = put(l, (uint8_t)type, address, first);
 	t->state = ret < 0 ? TX_OWNED : TX_SENT;
 	return ret;
 }
@@ -224,7 +228,8 @@ static bool handle(struct proto_link *l, const uint8_t *packet, uint32_t len)
 
 	l->count.rx_packets++;
 	if (control_is_magic(packet, len)) {
-		classic_lose(l, PROTO_REASON_RESTART);
+		if (!classic_ignores_magic(l))
+			classic_lose(l, PROTO_REASON_RESTART);
 	} else if (control_decode(&c, packet, len)) {
 		dispatch(l, c);
 	} else {
@@ -246,7 +251,7 @@ static bool drain_to(struct proto_link *l, uint32_t wr)
 	       (len = ring_peek(&l->rx_ring, rd, wr, packet, &next)) > 0) {
 		/* Copied first, then looked: what is handled is of the session we are in. */
 		barrier_acquire();
-		if (classic_read_index_moved(l)) {
+		if (!classic_is_intact(l)) {
 			classic_lose(l, PROTO_REASON_RESTART);
 			return false;
 		}
@@ -284,7 +289,7 @@ static void pump(struct proto_link *l)
 {
 	struct session *s = l->s;
 
-	if (s->phase == PHASE_WAITING)
+	if (s->phase < PHASE_UP)
 		classic_handshake(l);
 	if (is_up(l))
 		drain(l);
@@ -322,9 +327,9 @@ static void release(struct proto_link *l, uint32_t first)
 
 static bool unread(const struct proto_link *l)
 {
-	if (classic_unproven(l))
+	if (l->s->phase < PHASE_UP)
 		return true;
-	return l->s->phase != PHASE_LOST && shm_load32(l->tx_ring.rd_idx) != l->s->tx_wr;
+	return l->s->phase == PHASE_UP && shm_load32(l->tx_ring.rd_idx) != l->s->tx_wr;
 }
 
 static uint32_t progress(const struct proto_link *l)
@@ -339,10 +344,17 @@ static bool watch(const struct proto_link *l, const void **word, uint32_t *idle)
 	return l->s->phase == PHASE_UP;
 }
 
+static uint32_t *session_word(uint8_t *begin, const struct layout_region *r)
+{
+	return r->session_word ? (uint32_t *)(void *)(begin + r->session_word) : NULL;
+}
+
 static void init(struct proto_link *l)
 {
 	ring_init(&l->tx_ring, l->tx_begin, &l->tx);
 	ring_init(&l->rx_ring, l->rx_begin, &l->rx);
+	l->tx_word = session_word(l->tx_begin, &l->tx);
+	l->rx_word = session_word(l->rx_begin, &l->rx);
 	session_init(l->s, l->tx.block_count, layout_is_initiator(&l->tx, &l->rx));
 }
 
@@ -351,6 +363,7 @@ const struct proto_ops proto_classic = {
 	.layout = layout_classic,
 	.init = init,
 	.start = classic_start,
+	.stop = classic_stop,
 	.pump = pump,
 	.register_ept = classic_register,
 	.send = send,

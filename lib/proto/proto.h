@@ -36,10 +36,13 @@ struct proto_ops {
 	const char *name; /* as in the configuration key `wire` */
 
 	/*
-	 * Initialise our side in shared memory of unknown history and announce it: at first, and
-	 * whenever the link has been lost.
+	 * Initialise our side in shared memory of unknown history and announce it, unless that
+	 * would damage a session of firmware: at first, and whenever the link has been lost.
 	 */
 	void (*start)(struct proto_link *l);
+
+	/* This side ends: tell the other one, if it can be told. */
+	void (*stop)(struct proto_link *l);
 
 	/* The layout of one region, as layout_classic(). */
 	int (*layout)(struct layout_region *out, const struct layout_geometry *in,
@@ -115,6 +118,8 @@ struct proto_link {
 	enum mem_type type;
 	uint8_t *tx_begin, *rx_begin; /* where the regions' aligned starts are mapped */
 	struct ring tx_ring, rx_ring;
+	uint32_t *tx_word, *rx_word; /* session words (protocol.md section 3), or NULL */
+	bool peer_is_library;        /* we are told so: the other side is never Zephyr */
 	bool doorbell_due;
 	uint64_t now_ns;      /* for the flight recorder; kept up to date by the core */
 	unsigned int changed; /* enum proto_change since the core looked last */

@@ -23,10 +23,14 @@
 /* At most one event of each kind but data is queued per endpoint, and one data event per block. */
 #define SESSION_EVENTS 2048u
 
+/* In the order in which a link comes up; what is below PHASE_UP has still to do so. */
 enum session_phase {
-	PHASE_WAITING, /* announced; nothing but the handshake may be believed */
+	PHASE_HOLDING, /* memory may hold a live session: nothing is written before that is over */
+	PHASE_WAITING, /* announced; who the other side is does not show yet */
+	PHASE_SHAKING, /* nothing but announcements may be believed */
 	PHASE_UP,
-	PHASE_LOST, /* the other side started anew or broke; to be announced to again */
+	PHASE_LOST,   /* the other side started anew or broke; to be announced to again */
+	PHASE_CLOSED, /* by our own wish */
 };
 
 /* Who owns the buffer that starts at a block of our region. */
@@ -100,16 +104,19 @@ struct session {
 	 * shows in shared memory: its wr_idx is tx_wr then. */
 	uint32_t tx_wr;
 	uint32_t rx_rd;
-	uint32_t rx_up; /* rx_rd when the link came up */
 	/* Classic, the other side's reading of our ring. */
 	uint32_t tx_rd;      /* last seen in shared memory */
 	uint32_t rescues;    /* rung in vain since it last read, or since the announcement */
-	bool confirmed;      /* it has read on since the link came up */
-	bool rearmed;        /* the announcement at 0 counts again (R5) */
-	uint8_t magic_len;   /* payload bytes of the announcement at 0 */
-	uint32_t laid_for;   /* tx_rd when the announcement was laid out */
 	bool at_reader;      /* the announcement lies where the reader stands (R7) */
 	bool magic_consumed; /* we have read the other side's */
+	bool pinged;         /* there is more for it to read than the announcement */
+	uint32_t rx_wr;      /* its write index as last seen before the link was up */
+	/* Classic, session words (proto/SESSIONS.md). */
+	bool library;       /* the other side has shown that it is libicbmsg */
+	uint16_t id;        /* ours */
+	uint16_t seen;      /* the other side's, when we opened */
+	uint16_t acked;     /* the other side's, as we have acknowledged it */
+	uint32_t peer_word; /* the other side's word in the session that is coming up, or up */
 
 	struct block_map tx_free;
 	struct session_tx tx[LAYOUT_BLOCKS_MAX];
