@@ -29,6 +29,7 @@ struct core_status {
 struct core {
 	enum side side;
 	const struct geometry *geometry;
+	bool peer_is_library;
 	unsigned int endpoints;
 	uint64_t seed;
 	int64_t rescue_ns; /* 0: the library's default */

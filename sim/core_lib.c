@@ -170,6 +170,9 @@ static int configure(const struct core *core, struct icbmsg_config *cfg)
 		ret = set(cfg, "doorbell", "eventfd:%d,%d", core->bell_rx, core->bell_tx);
 	if (ret == 0 && core->rescue_ns > 0)
 		ret = set(cfg, "rescue-interval", "%" PRId64 "us", core->rescue_ns / 1000);
+	/* With a larger alignment it finds out by itself. */
+	if (ret == 0 && core->peer_is_library && core->geometry->alignment < 8)
+		ret = set(cfg, "peer", "libicbmsg");
 	geometry_settings(core->geometry, core->side, settings);
 	for (i = 0; ret == 0 && i < GEOMETRY_SETTINGS; i++)
 		ret = icbmsg_config_set(cfg, settings[i].key, settings[i].value);

@@ -31,7 +31,7 @@ static const char help[] =
 	"      --rescue-interval DUR        of libicbmsg (1ms if doorbells are dropped, else 50ms)\n"
 	"      --timeout DUR                a link that is not back by then has failed (10s)\n"
 	"      --seed S                     of times, sizes and losses (1)\n"
-	"      --both-lib                   core B runs libicbmsg as well, and either is killed\n" CORRUPT_HELP
+	"      --both-lib                   core B runs libicbmsg as well; either or both are killed\n" CORRUPT_HELP
 	"      --duration DUR               of the corruption (until --count restarts are done)\n"
 	"      --json                       result as one object on standard output\n"
 	"      --quiet                      say nothing but errors\n"

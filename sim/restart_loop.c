@@ -45,22 +45,38 @@ static void talk(struct restart_run *r)
 	restart_watch(r, NULL, restart_now() + o->up_min_ns + (int64_t)restart_random(r, span));
 }
 
-static enum side victim(struct restart_run *r)
+/* Bits of the sides that are killed: the firmware, or of two libraries either or both. */
+static unsigned int victims(struct restart_run *r)
 {
-	return r->options->both_lib && restart_random(r, 2) ? SIDE_A : SIDE_B;
+	return r->options->both_lib ? 1 + (unsigned int)restart_random(r, 3) : 1u << SIDE_B;
+}
+
+static void kill_all(struct restart_run *r, unsigned int sides)
+{
+	for (int side = SIDE_A; side <= SIDE_B; side++)
+		if (sides & 1u << side)
+			restart_kill(r, (enum side)side);
+}
+
+static bool start_all(struct restart_run *r, unsigned int sides)
+{
+	for (int side = SIDE_A; side <= SIDE_B; side++)
+		if (sides & 1u << side && restart_start(r, (enum side)side) != SIM_OK)
+			return false;
+	return true;
 }
 
 /* Kill and start; some starts are killed again at any moment of their first milliseconds. */
 static void restart_once(struct restart_run *r)
 {
-	enum side side = victim(r);
+	unsigned int sides = victims(r);
 	uint64_t cut = (uint64_t)(r->options->cut * 0x1p32);
 
-	restart_kill(r, side);
-	while (r->status == SIM_OK && restart_start(r, side) == SIM_OK &&
+	kill_all(r, sides);
+	while (r->status == SIM_OK && start_all(r, sides) &&
 	       restart_random(r, UINT64_C(1) << 32) < cut) {
 		restart_watch(r, NULL, restart_now() + (int64_t)restart_random(r, CUT_NS_MAX));
-		restart_kill(r, side);
+		kill_all(r, sides);
 		r->result.cut++;
 	}
 }

@@ -161,6 +161,7 @@ static _Noreturn void be_core(struct restart_run *r, enum side side, pid_t paren
 		.core = {
 			.side = side,
 			.geometry = &o->geometry,
+			.peer_is_library = o->both_lib,
 			.endpoints = o->endpoints,
 			.seed = o->seed,
 			.rescue_ns = o->rescue_ns,
