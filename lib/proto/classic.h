@@ -59,8 +59,8 @@ bool classic_read_index_moved(const struct proto_link *l);
  */
 bool classic_look(struct proto_link *l);
 
-/* Give the session up. */
-void classic_lose(struct proto_link *l, uint8_t reason);
+/* Give the session up. @sign: which counter of signs of a restart this is. */
+void classic_lose(struct proto_link *l, uint8_t reason, uint64_t *sign);
 
 /* Make what was read up to @rd the other side's again; false (link given up) if it started anew. */
 bool classic_consume(struct proto_link *l, uint32_t rd);

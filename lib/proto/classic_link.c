@@ -28,13 +28,14 @@
  * Signs of a restart (R2)
  */
 
-void classic_lose(struct proto_link *l, uint8_t reason)
+void classic_lose(struct proto_link *l, uint8_t reason, uint64_t *sign)
 {
 	struct session_losses losses = session_reset(l->s, reason);
 
-	l->count.tx_unknown += losses.unknown_tx;
-	l->count.rx_dropped += losses.dropped_rx;
-	l->count.restarts++;
+	l->s->count.tx_unknown += losses.unknown_tx;
+	l->s->count.rx_dropped += losses.dropped_rx;
+	l->s->count.restarts++;
+	++*sign;
 	proto_record(l, RECORDER_RX, RECORD_LOST, reason);
 	l->changed |= PROTO_LINK | PROTO_EVENTS | PROTO_FREED;
 }
@@ -72,16 +73,20 @@ static bool follow_reader(struct proto_link *l)
 
 bool classic_look(struct proto_link *l)
 {
-	if (!classic_read_index_moved(l) && follow_reader(l))
+	struct counters *c = &l->s->count;
+	bool moved = classic_read_index_moved(l);
+
+	if (!moved && follow_reader(l))
 		return true;
-	classic_lose(l, PROTO_REASON_RESTART);
+	classic_lose(l, PROTO_REASON_RESTART,
+		     moved ? &c->restarts_rx_index : &c->restarts_tx_index);
 	return false;
 }
 
 bool classic_consume(struct proto_link *l, uint32_t rd)
 {
 	if (!ring_consume(&l->rx_ring, l->s->rx_rd, rd, l->type)) {
-		classic_lose(l, PROTO_REASON_RESTART);
+		classic_lose(l, PROTO_REASON_RESTART, &l->s->count.restarts_rx_index);
 		return false;
 	}
 	l->s->rx_rd = rd;
@@ -203,6 +208,7 @@ static void await(struct proto_link *l)
 
 	s->phase = PHASE_WAITING;
 	proto_record(l, RECORDER_TX, RECORD_ANNOUNCED, 0);
+	s->count.announcements++;
 	s->magic_consumed = false;
 	s->rx_rd = 0;
 	s->rescues = 0;
@@ -242,7 +248,7 @@ static void doubt(struct proto_link *l)
 	if (s->rescues <= RESCUES_IN_VAIN || s->rearmed)
 		return;
 	if (!s->confirmed || l->type != MEM_NORMAL)
-		classic_lose(l, PROTO_REASON_RESTART);
+		classic_lose(l, PROTO_REASON_RESTART, &s->count.restarts_silence);
 }
 
 /*
@@ -364,7 +370,7 @@ void classic_handshake(struct proto_link *l)
 	shm_store32(&l->tx_ring.data[0], 0);
 	barrier_full();
 	if (classic_read_index_moved(l)) {
-		classic_lose(l, PROTO_REASON_RESTART);
+		classic_lose(l, PROTO_REASON_RESTART, &s->count.restarts_rx_index);
 		return;
 	}
 	s->tx_rd = s->tx_wr;

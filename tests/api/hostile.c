@@ -191,6 +191,21 @@ void hostile_assert_works(struct hostile *h, struct seen *seen)
 	hostile_forget(h);
 }
 
+/* What is counted as it changes is what there is. */
+static void assert_rx_counts(const struct session *s, const struct layout_region *rx)
+{
+	uint32_t ours = 0, pending = 0, blocks = 0;
+
+	for (uint32_t i = 0; i < LAYOUT_BLOCKS_MAX; i++) {
+		ours += session_rx_ours(&s->rx[i]);
+		pending += s->rx[i].pending;
+		blocks += s->rx[i].holds ? (uint32_t)layout_blocks_for(rx, s->rx[i].size) : 0;
+	}
+	assert_int_equal(ours, s->rx_ours);
+	assert_int_equal(pending, s->rx_pending);
+	assert_int_equal(blocks, s->rx_hold_blocks);
+}
+
 void hostile_assert_sound(struct hostile *h)
 {
 	const struct session *s = h->link->session;
@@ -210,5 +225,7 @@ void hostile_assert_sound(struct hostile *h)
 		}
 	}
 	assert_int_equal(used + ends_stats(h->link).tx_blocks_free, h->tx.block_count);
+	assert_int_equal(used, s->tx_used);
 	assert_memory_equal(&all, &s->tx_free, sizeof(all));
+	assert_rx_counts(s, &h->rx);
 }

@@ -68,12 +68,12 @@ static void nothing_is_taken_before_ours_is_read(bool initiator)
 		b->l.ops->pump(&b->l);
 	assert_int_equal(b->s.phase, PHASE_WAITING);
 	assert_int_equal(bare_rx_rd(b), ML);
-	assert_int_equal(b->l.count.rx_packets, 0);
+	assert_int_equal(b->s.count.rx_packets, 0);
 	bare_read(b);
 	b->l.ops->pump(&b->l);
 	assert_int_equal(b->s.phase, PHASE_UP);
 	assert_int_equal(bare_rx_rd(b), ML + 8);
-	assert_int_equal(b->l.count.rx_packets, 1);
+	assert_int_equal(b->s.count.rx_packets, 1);
 	bare_free(b);
 }
 
