@@ -78,6 +78,7 @@ int wait_init(struct icbmsg *i)
 				   .it_value = to_timespec(i->rescue_interval) };
 	int ret;
 
+	i->tick_at = i->rescue_interval;
 	i->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	i->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	i->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
