@@ -181,17 +181,19 @@ unsigned int instance_settle(struct icbmsg *i)
 }
 
 /*
- * Was it worth to look? @read: something was read that had not been left over (@more) by the look
- * before.
+ * A doorbell is spurious if nothing new was found since the one before: what it told of can have
+ * been found by a look that somebody else took. @found: by the look that the timer asked for.
  */
-static void judge_wakeup(struct icbmsg *i, bool more, bool read)
+static void judge_wakeup(struct icbmsg *i, bool found)
 {
 	struct counters *c = &i->session->count;
 
-	if (i->rung > 0 && !more && !read && !i->link.changed)
-		c->doorbells_spurious += i->rung;
-	if (i->rung == 0 && !more && read && i->doorbell.kind == DOORBELL_EVENTFD)
+	if (i->rung > 0) {
+		c->doorbells_spurious += i->news ? 0 : i->rung;
+		i->news = false;
+	} else if (found && i->doorbell.kind == DOORBELL_EVENTFD) {
 		c->rx_rescues++;
+	}
 	i->rung = 0;
 	i->ticked = false;
 }
@@ -206,8 +208,9 @@ unsigned int instance_pump(struct icbmsg *i)
 	s->count.pumps++;
 	i->link.ops->pump(&i->link);
 	i->more = i->link.changed & PROTO_MORE;
+	i->news |= s->rx_rd != rd || i->link.changed;
 	if (i->rung > 0 || i->ticked)
-		judge_wakeup(i, more, s->rx_rd != rd);
+		judge_wakeup(i, s->rx_rd != rd && !more);
 	return instance_settle(i);
 }
 

@@ -66,9 +66,10 @@ struct icbmsg {
 	int64_t up_at;       /* when the link came up; CLOCK_MONOTONIC ns */
 	uint64_t up_packets; /* read before that */
 
-	/* Since the last pump */
-	uint64_t rung; /* doorbells received */
-	bool ticked;   /* the timer has made us look */
+	/* What woke us, and was it worth it? */
+	uint64_t rung; /* doorbells received since the last pump */
+	bool ticked;   /* the timer has made us look since the last pump */
+	bool news;     /* something new was found since a doorbell was judged last */
 
 	/* Delivery */
 	bool dispatching;

@@ -12,6 +12,8 @@
 
 #include "core/instance.h"
 
+const char *hostile_rescue_interval = "50ms";
+
 static void on_log(void *user, enum icbmsg_log_level level, const char *line)
 {
 	struct hostile *h = user;
@@ -138,7 +140,7 @@ void hostile_start(struct hostile *h, struct seen *seen, bool initiator)
 	ends_layout(initiator, &h->tx, &h->rx);
 	ring_init(&h->in, h->e.map + h->tx.begin, &h->tx);
 	ring_init(&h->out, h->e.map + h->rx.begin, &h->rx);
-	h->link = ends_open_one(&h->e, initiator, "50ms");
+	h->link = ends_open_one(&h->e, initiator, hostile_rescue_interval);
 	icbmsg_set_log(h->link, on_log, h);
 	bring_up(h);
 	ends_register(h->link, seen, HOSTILE_NAME);

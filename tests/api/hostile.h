@@ -30,6 +30,9 @@ struct hostile {
 	unsigned int round;    /* how often the fault under test was repeated */
 };
 
+/* Of the next hostile_start(); 50ms unless a test says otherwise. */
+extern const char *hostile_rescue_interval;
+
 /* The endpoint of libicbmsg that is bound, address 0. */
 #define HOSTILE_NAME "victim"
 
