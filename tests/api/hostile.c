@@ -99,6 +99,13 @@ void hostile_settle(struct hostile *h)
 	assert_true(icbmsg_dispatch(h->link, 0) >= 0);
 }
 
+void hostile_message(struct hostile *h, uint32_t block, const void *data, uint32_t size)
+{
+	hostile_fill(h, block, size, data, size);
+	hostile_control(h, CONTROL_DATA, 0, block);
+	hostile_settle(h);
+}
+
 /* Zero the two indices of the own region, write the magic; then both sides read. */
 static void bring_up(struct hostile *h)
 {

@@ -52,6 +52,9 @@ void hostile_control(struct hostile *h, uint8_t type, uint8_t ept, uint32_t bloc
 void hostile_fill(struct hostile *h, uint32_t block, uint64_t claimed, const void *data,
 		  size_t size);
 
+/* A message of @size bytes for the bound endpoint from @block on; libicbmsg and the peer read. */
+void hostile_message(struct hostile *h, uint32_t block, const void *data, uint32_t size);
+
 /* Let libicbmsg do all it has to do; then the peer reads what came of it. */
 void hostile_settle(struct hostile *h);
 void hostile_read(struct hostile *h);

@@ -244,9 +244,7 @@ static void data_in_a_held_block(void **state)
 	(void)state;
 	hostile_start(&h, &seen, false);
 	seen.hold = true;
-	hostile_fill(&h, 4, 4, "held", 4);
-	hostile_control(&h, CONTROL_DATA, 0, 4);
-	hostile_settle(&h);
+	hostile_message(&h, 4, "held", 4);
 	hostile_control(&h, CONTROL_DATA, 0, 4);
 	hostile_settle(&h);
 	assert_int_equal(seen.held_count, 1);

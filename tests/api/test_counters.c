@@ -284,9 +284,7 @@ static void stale_releases(void **state)
 	(void)state;
 	hostile_start(&h, &seen, false);
 	seen.hold = true;
-	hostile_fill(&h, 4, 4, "held", 4);
-	hostile_control(&h, CONTROL_DATA, 0, 4);
-	hostile_settle(&h);
+	hostile_message(&h, 4, "held", 4);
 	assert_int_equal(count_h("rx_hold_blocks"), 1);
 	by_read_index_of_rx();
 	assert_true(icbmsg_dispatch(h.link, 0) >= 0);

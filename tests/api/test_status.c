@@ -52,6 +52,13 @@ static void open_a(void)
 	icbmsg_config_free(cfg);
 }
 
+static void open_both(void)
+{
+	ends_prepare(&e, 0);
+	open_a();
+	ends_open_b(&e);
+}
+
 /* A status from the link in this process, or from the file. */
 static struct icbmsg_status *look(bool from_file)
 {
@@ -128,9 +135,7 @@ static void link_and_file_say_the_same(void **state)
 	struct icbmsg_status *status;
 
 	(void)state;
-	ends_prepare(&e, 0);
-	open_a();
-	ends_open_b(&e);
+	open_both();
 	talk();
 	for (int from_file = 0; from_file < 2; from_file++) {
 		status = look(from_file);
@@ -148,9 +153,7 @@ static void states_of_endpoints(void **state)
 	struct icbmsg_status *status;
 
 	(void)state;
-	ends_prepare(&e, 0);
-	open_a();
-	ends_open_b(&e);
+	open_both();
 	ends_register(e.a, &more[0], "early");
 	status = look(true);
 	assert_int_equal(link_of(status).state, ICBMSG_LINK_WAITING);
@@ -187,9 +190,7 @@ static void queued_messages(void **state)
 	struct icbmsg_status *status;
 
 	(void)state;
-	ends_prepare(&e, 0);
-	open_a();
-	ends_open_b(&e);
+	open_both();
 	ends_bind(&e, &a, &b, "queue");
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(icbmsg_send(b.ept, "m", 1, 0), 0);
@@ -216,9 +217,7 @@ static void a_closed_link_is_not_open(void **state)
 	struct icbmsg_status *status;
 
 	(void)state;
-	ends_prepare(&e, 0);
-	open_a();
-	ends_open_b(&e);
+	open_both();
 	talk();
 	assert_int_equal(icbmsg_close(e.a), 0);
 	status = look(true);
@@ -246,9 +245,7 @@ static void held_buffers_do_not_keep_the_file(void **state)
 	struct icbmsg_status *status;
 
 	(void)state;
-	ends_prepare(&e, 0);
-	open_a();
-	ends_open_b(&e);
+	open_both();
 	ends_bind(&e, &a, &b, "held");
 	a.hold = true;
 	assert_int_equal(icbmsg_send(b.ept, "keep", 4, 0), 0);

@@ -3,10 +3,9 @@
  * `icbmsgctl stats` and `icbmsgctl records` over state-files that were made by hand: each number must
  * come out where it belongs, and whatever bytes a file holds, what is printed is text.
  */
-#include "programs/run.h"
+#include "programs/json.h"
 
 #include <fcntl.h>
-#include <json.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -83,20 +82,6 @@ static void assert_prints(const char *text)
 {
 	if (!strstr(run.out, text))
 		fail_msg("no \"%s\" in:\n%s", text, run.out);
-}
-
-static struct json_object *get(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(o, key, &value))
-		fail_msg("no \"%s\" in %s", key, json_object_to_json_string(o));
-	return value;
-}
-
-static int64_t number(struct json_object *o, const char *key)
-{
-	return json_object_get_int64(get(o, key));
 }
 
 static void assert_text(struct json_object *o, const char *key, const char *expected)
