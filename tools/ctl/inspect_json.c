@@ -2,13 +2,14 @@
 /*
  * A view for programs.
  */
+#include <json.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/tool.h"
 #include "ctl/ctl.h"
 #include "ctl/inspect.h"
-#include "ctl/json.h"
+#include "ctl/json_add.h"
 #include "ctl/records.h"
 #include "ctl/state.h"
 

@@ -4,11 +4,12 @@
  * negotiates geometry, so this is what both sides are compared by before they meet.
  */
 #include "ctl/ctl.h"
-#include "ctl/json.h"
+#include "ctl/json_add.h"
 
 #include <getopt.h>
 #include <icbmsg.h>
 #include <inttypes.h>
+#include <json.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

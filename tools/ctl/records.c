@@ -6,11 +6,12 @@
 #include "ctl/records.h"
 
 #include <inttypes.h>
+#include <json.h>
 #include <stdio.h>
 
 #include "common/tool.h"
 #include "ctl/ctl.h"
-#include "ctl/json.h"
+#include "ctl/json_add.h"
 #include "ctl/state.h"
 #include "ctl/view.h"
 

@@ -6,13 +6,14 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <json.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/direct.h"
 #include "common/tool.h"
-#include "ctl/json.h"
+#include "ctl/json_add.h"
 #include "ctl/view.h"
 
 #define COUNTERS_MAX 256

@@ -4,7 +4,7 @@
  */
 #include "common/tool.h"
 #include "ctl/ctl.h"
-#include "ctl/json.h"
+#include "ctl/json_add.h"
 #include "ctl/state.h"
 
 static const char help_text[] =
