@@ -62,7 +62,7 @@ void endpoint_deregister(struct icbmsg_ept *ept)
 		return;
 	ept->registration++;
 	count = session_deregister(i->session, ept->slot, blocks);
-	i->link.count.rx_dropped += count;
+	i->session->count.rx_dropped += count;
 	while (count > 0)
 		receive_done(i, blocks[--count]);
 	wait_notify(i);

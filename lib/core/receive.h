@@ -15,6 +15,6 @@ int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx);
 int receive_release(struct icbmsg *i, struct icbmsg_rx rx);
 
 /* The event of a received buffer is over: release the buffer unless it is held. */
-void receive_done(struct icbmsg *i, uint32_t block);
+void receive_done(struct icbmsg *i, uint8_t block);
 
 #endif

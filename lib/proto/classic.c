@@ -61,7 +61,7 @@ static int put(struct proto_link *l, uint8_t type, uint8_t ept, uint32_t block)
 		       (struct control){ .type = type, .ept = ept, .block = (uint8_t)block });
 	if (ring_packet_size(len) > ring_space(r, before, s->tx_rd)) {
 		proto_complain(
-			l, COMPLAINT_RING,
+			l, &s->count.bad_readers,
 			"the other side does not read its control messages: the ring is full");
 		return -EPROTO;
 	}
@@ -69,13 +69,14 @@ static int put(struct proto_link *l, uint8_t type, uint8_t ept, uint32_t block)
 	ring_arm(r, before, len);
 	ring_publish(r, s->tx_wr);
 	record(l, RECORDER_TX, before, packet, CONTROL_SIZE);
-	l->count.tx_packets++;
+	s->count.tx_packets++;
+	counters_peak(&s->count.tx_ring_peak, ring_distance(r, s->tx_rd, s->tx_wr));
 	if (l->doorbell_due)
 		return 0;
 	if (ring_needs_doorbell(r, before))
 		l->doorbell_due = true;
 	else
-		l->count.doorbells_elided++;
+		s->count.doorbells_elided++;
 	return 0;
 }
 
@@ -120,8 +121,7 @@ static void reject(struct proto_link *l, uint32_t block)
 
 void classic_bad_block(struct proto_link *l, uint32_t block)
 {
-	l->count.bad_blocks++;
-	proto_complain(l, COMPLAINT_BLOCK,
+	proto_complain(l, &l->s->count.bad_blocks,
 		       "the other side sent block %" PRIu32
 		       ", which it does not have or has sent already",
 		       block);
@@ -130,8 +130,7 @@ void classic_bad_block(struct proto_link *l, uint32_t block)
 /* A message that reaches beyond the region. */
 static void reject_size(struct proto_link *l, int slot, uint32_t block, uint64_t size)
 {
-	l->count.bad_blocks++;
-	proto_complain(l, COMPLAINT_BLOCK,
+	proto_complain(l, &l->s->count.bad_blocks,
 		       "the other side sent %" PRIu64 " bytes from block %" PRIu32
 		       ", beyond its region",
 		       size, block);
@@ -150,7 +149,7 @@ static void deliver(struct proto_link *l, int slot, uint32_t block)
 	if (!block_payload_valid(&l->rx, block, size)) {
 		reject_size(l, slot, block, size);
 	} else if (!l->s->ept[slot].registered) {
-		l->count.rx_dropped++;
+		l->s->count.rx_dropped++;
 		reject(l, block);
 	} else {
 		session_push_data(l->s, slot, (uint8_t)block, (uint32_t)size);
@@ -173,8 +172,7 @@ static void on_data(struct proto_link *l, struct control c)
 		deliver(l, slot, c.block);
 		return;
 	}
-	l->count.bad_endpoints++;
-	proto_complain(l, COMPLAINT_ENDPOINT,
+	proto_complain(l, &l->s->count.bad_endpoints,
 		       "the other side sent to endpoint address %u, which is not bound", c.ept);
 	reject(l, c.block);
 }
@@ -191,8 +189,7 @@ static void on_release(struct proto_link *l, struct control c, bool announcement
 		proto_free(l, c.block, 0);
 		return;
 	}
-	l->count.bad_releases++;
-	proto_complain(l, COMPLAINT_RELEASE,
+	proto_complain(l, &l->s->count.bad_releases,
 		       "the other side released block %u, which it does not have", c.block);
 }
 
@@ -215,8 +212,11 @@ static void dispatch(struct proto_link *l, struct control c)
 	case CLASSIC_FILLER:
 		break;
 	default:
-		/* Ignored in silence, like everybody else does (section 4). */
-		l->count.bad_packets++;
+		/* Ignored, as by everybody else (section 4). */
+		proto_complain(l, &l->s->count.bad_types,
+			       "the other side sent control messages of type 0x%02x, which this "
+			       "version does not know: ignored",
+			       c.type);
 		break;
 	}
 }
@@ -226,15 +226,14 @@ static bool handle(struct proto_link *l, const uint8_t *packet, uint32_t len)
 {
 	struct control c;
 
-	l->count.rx_packets++;
+	l->s->count.rx_packets++;
 	if (control_is_magic(packet, len)) {
 		if (!classic_ignores_magic(l))
-			classic_lose(l, PROTO_REASON_RESTART);
+			classic_lose(l, PROTO_REASON_RESTART, &l->s->count.restarts_magic);
 	} else if (control_decode(&c, packet, len)) {
 		dispatch(l, c);
 	} else {
-		l->count.bad_packets++;
-		proto_complain(l, COMPLAINT_PACKET,
+		proto_complain(l, &l->s->count.bad_packets,
 			       "the other side sent a control message of %" PRIu32 " bytes", len);
 	}
 	return l->s->phase == PHASE_UP;
@@ -245,14 +244,18 @@ static bool drain_to(struct proto_link *l, uint32_t wr)
 {
 	uint8_t packet[RING_PACKET_MAX];
 	uint32_t rd = l->s->rx_rd, next;
+	uint64_t *sign;
+	bool valid = ring_index_valid(&l->rx_ring, wr);
 	int len = -EPROTO;
 
-	while (ring_index_valid(&l->rx_ring, wr) &&
-	       (len = ring_peek(&l->rx_ring, rd, wr, packet, &next)) > 0) {
+	if (valid)
+		counters_peak(&l->s->count.rx_ring_peak, ring_distance(&l->rx_ring, rd, wr));
+	while (valid && (len = ring_peek(&l->rx_ring, rd, wr, packet, &next)) > 0) {
 		/* Copied first, then looked: what is handled is of the session we are in. */
 		barrier_acquire();
-		if (!classic_is_intact(l)) {
-			classic_lose(l, PROTO_REASON_RESTART);
+		sign = classic_sign(l);
+		if (sign) {
+			classic_lose(l, PROTO_REASON_RESTART, sign);
 			return false;
 		}
 		record(l, RECORDER_RX, rd, packet, (uint32_t)len);
@@ -261,8 +264,11 @@ static bool drain_to(struct proto_link *l, uint32_t wr)
 		rd = next;
 	}
 	if (len < 0) {
-		l->count.bad_packets++;
-		classic_lose(l, PROTO_REASON_ERROR);
+		proto_complain(l, &l->s->count.bad_packets,
+			       "what the other side wrote at %" PRIu32
+			       " of its ring, up to %" PRIu32 ", is no control message",
+			       rd, wr);
+		classic_lose(l, PROTO_REASON_ERROR, &l->s->count.restarts_packet);
 		return false;
 	}
 	return classic_consume(l, rd);
@@ -315,8 +321,10 @@ static int send(struct proto_link *l, int slot, uint32_t first, uint32_t size)
 	if (ret < 0)
 		return ret;
 	proto_free(l, first, (uint32_t)layout_blocks_for(&l->tx, size));
-	l->count.tx_messages++;
-	l->count.tx_bytes += size;
+	s->count.tx_messages++;
+	s->count.tx_bytes += size;
+	e->tx_messages++;
+	e->tx_bytes += size;
 	return 0;
 }
 

@@ -78,8 +78,11 @@ void classic_stop(struct proto_link *l);
 /* Take what may be taken while the link is not up, and let it come up. */
 void classic_handshake(struct proto_link *l);
 
-/* Is the session still the one that is up, as the session word and R.rd tell? */
-bool classic_is_intact(const struct proto_link *l);
+/*
+ * Is the session still the one that is up, as the session word and R.rd tell? NULL, or the counter
+ * of the sign that it is not.
+ */
+uint64_t *classic_sign(const struct proto_link *l);
 
 /*
  * The signs of a restart that words and indices show (R2), to be looked for before anything is
@@ -87,8 +90,8 @@ bool classic_is_intact(const struct proto_link *l);
  */
 bool classic_look(struct proto_link *l);
 
-/* Give the session up. */
-void classic_lose(struct proto_link *l, uint8_t reason);
+/* Give the session up. @sign: which counter of signs of a restart this is. */
+void classic_lose(struct proto_link *l, uint8_t reason, uint64_t *sign);
 
 /* Make what was read up to @rd the other side's again; false (link given up) if it started anew. */
 bool classic_consume(struct proto_link *l, uint32_t rd);

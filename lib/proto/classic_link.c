@@ -10,7 +10,7 @@
 /* Fruitless rescues after which the announcement is laid out anew (7). */
 #define RESCUES_PER_LAYOUT 4
 
-/* R5, on device memory: fruitless rescues that mean a restart. */
+/* Fruitless rescues after which a reader that has read it is given up, where that is right at all. */
 #define RESCUES_IN_VAIN 10
 
 /* ------------------------------------------------------------------------------------------------
@@ -68,12 +68,15 @@ static uint16_t new_id(const struct proto_link *l, uint16_t acknowledged)
  * Signs of a restart (R2, 6)
  */
 
-bool classic_is_intact(const struct proto_link *l)
+uint64_t *classic_sign(const struct proto_link *l)
 {
-	const struct session *s = l->s;
+	struct session *s = l->s;
 
-	return load_word(l->tx_word) == s->peer_word &&
-	       shm_load32_acquire(l->rx_ring.rd_idx) == s->rx_rd;
+	if (load_word(l->tx_word) != s->peer_word)
+		return &s->count.restarts_word;
+	if (shm_load32_acquire(l->rx_ring.rd_idx) != s->rx_rd)
+		return &s->count.restarts_rx_index;
+	return NULL;
 }
 
 /*
@@ -90,14 +93,15 @@ static void withdraw(struct proto_link *l)
 	s->magic_consumed = false;
 }
 
-void classic_lose(struct proto_link *l, uint8_t reason)
+void classic_lose(struct proto_link *l, uint8_t reason, uint64_t *sign)
 {
 	struct session_losses losses = session_reset(l->s, reason);
 
 	withdraw(l);
-	l->count.tx_unknown += losses.unknown_tx;
-	l->count.rx_dropped += losses.dropped_rx;
-	l->count.restarts++;
+	l->s->count.tx_unknown += losses.unknown_tx;
+	l->s->count.rx_dropped += losses.dropped_rx;
+	l->s->count.restarts++;
+	++*sign;
 	proto_record(l, RECORDER_RX, RECORD_LOST, reason);
 	l->changed |= PROTO_LINK | PROTO_EVENTS | PROTO_FREED;
 }
@@ -133,16 +137,18 @@ static bool follow_reader(struct proto_link *l)
 
 bool classic_look(struct proto_link *l)
 {
-	if (classic_is_intact(l) && follow_reader(l))
+	uint64_t *sign = classic_sign(l);
+
+	if (!sign && follow_reader(l))
 		return true;
-	classic_lose(l, PROTO_REASON_RESTART);
+	classic_lose(l, PROTO_REASON_RESTART, sign ? sign : &l->s->count.restarts_tx_index);
 	return false;
 }
 
 bool classic_consume(struct proto_link *l, uint32_t rd)
 {
 	if (!ring_consume(&l->rx_ring, l->s->rx_rd, rd, l->type)) {
-		classic_lose(l, PROTO_REASON_RESTART);
+		classic_lose(l, PROTO_REASON_RESTART, &l->s->count.restarts_rx_index);
 		return false;
 	}
 	l->s->rx_rd = rd;
@@ -259,6 +265,7 @@ static void lay_out(struct proto_link *l)
 	s->phase = PHASE_WAITING;
 	say(l, s->at_reader ? 0 : s->acked);
 	proto_record(l, RECORDER_TX, RECORD_ANNOUNCED, 0);
+	s->count.announcements++;
 }
 
 void classic_start(struct proto_link *l)
@@ -384,13 +391,13 @@ static void ping(struct proto_link *l)
 {
 	l->s->tx_rd = l->s->tx_wr;
 	l->s->pinged = true;
+	l->s->rescues = 0;
 	classic_append(l, CLASSIC_FILLER);
 }
 
 static bool is_intact_so_far(const struct proto_link *l)
 {
-	return l->s->magic_consumed ? classic_is_intact(l) :
-				      load_word(l->tx_word) == l->s->peer_word;
+	return l->s->magic_consumed ? !classic_sign(l) : load_word(l->tx_word) == l->s->peer_word;
 }
 
 /* Firmware has started since, and what we read was left from before: ours stands as it is. */
@@ -414,7 +421,7 @@ static void come_up(struct proto_link *l)
 
 	shm_store32(&l->tx_ring.data[0], 0);
 	barrier_full();
-	if (!classic_is_intact(l)) {
+	if (classic_sign(l)) {
 		fail_handshake(l);
 		return;
 	}
@@ -471,20 +478,27 @@ static void announce_again(struct proto_link *l)
 	withdraw(l);
 	l->s->at_reader = at_reader;
 	open_session(l);
+	/* What lies in T is ours, and nobody has been in a session with us. */
+	if (shm_load32_acquire(l->rx_ring.rd_idx) == 0)
+		lay_out(l);
 	classic_handshake(l);
 }
 
 /*
- * Who has read our announcement is slow, or shows itself when it starts anew; but for the smallest
- * rings, where the ping lies over word 0 and so has disarmed the announcement for a successor.
+ * Who has read our announcement, but not the ping, is slow, or shows itself when it starts anew: it
+ * has more time. Yet T.rd can be of a past life, and the announcement be written over.
  */
+static uint32_t patience(const struct session *s)
+{
+	return s->pinged ? RESCUES_IN_VAIN : RESCUES_PER_LAYOUT;
+}
+
 static bool may_be_stuck(const struct proto_link *l)
 {
 	const struct session *s = l->s;
-	bool proving = s->pinged && s->tx_wr >= CLASSIC_MAGIC_PACKET;
 
-	return (s->phase == PHASE_WAITING || (s->phase == PHASE_SHAKING && !proving)) &&
-	       !announcement_read(l) && !acknowledges(l, load_word(l->tx_word));
+	return (s->phase == PHASE_WAITING || s->phase == PHASE_SHAKING) && !announcement_read(l) &&
+	       !acknowledges(l, load_word(l->tx_word));
 }
 
 /*
@@ -505,8 +519,8 @@ void classic_rescue(struct proto_link *l)
 		return;
 	s->rescues++;
 	if (may_have_restarted(l) && s->rescues > RESCUES_IN_VAIN)
-		classic_lose(l, PROTO_REASON_RESTART);
-	else if (may_be_stuck(l) && s->rescues % RESCUES_PER_LAYOUT == 0)
+		classic_lose(l, PROTO_REASON_RESTART, &s->count.restarts_silence);
+	else if (may_be_stuck(l) && s->rescues % patience(s) == 0)
 		announce_again(l);
 	else if (s->phase == PHASE_SHAKING || s->phase == PHASE_UP)
 		/* Ours, and yet it may have been written over. */

@@ -87,28 +87,6 @@ struct proto_ops {
 	const char *(*diagnose)(const struct proto_link *l);
 };
 
-/* Counters of what only the protocol sees; the core has the rest. */
-struct proto_counters {
-	uint64_t tx_packets, rx_packets;
-	uint64_t tx_messages, tx_bytes;
-	uint64_t tx_unknown;
-	uint64_t rx_dropped;
-	uint64_t doorbells_elided;
-	uint64_t bad_packets, bad_blocks, bad_endpoints, bad_releases;
-	uint64_t restarts;
-};
-
-/* Kinds of misbehaviour that are logged once each. */
-enum proto_complaint {
-	COMPLAINT_PACKET = 1,
-	COMPLAINT_BLOCK = 2,
-	COMPLAINT_ENDPOINT = 4,
-	COMPLAINT_RELEASE = 8,
-	COMPLAINT_ROLE = 16,
-	COMPLAINT_RING = 32,
-	COMPLAINT_SILENT = 64,
-};
-
 typedef void (*proto_log_fn)(void *user, const char *line);
 
 struct proto_link {
@@ -123,9 +101,8 @@ struct proto_link {
 	bool doorbell_due;
 	uint64_t now_ns;      /* for the flight recorder; kept up to date by the core */
 	unsigned int changed; /* enum proto_change since the core looked last */
-	struct proto_counters count;
-	unsigned int complaints; /* enum proto_complaint already logged */
-	proto_log_fn log;        /* misbehaviour of the other side; may be NULL */
+	uint64_t complained;  /* a bit for each of struct counters: logged already */
+	proto_log_fn log;     /* misbehaviour; may be NULL */
 	void *log_user;
 };
 
@@ -151,8 +128,11 @@ void proto_free(struct proto_link *l, uint32_t first, uint32_t keep);
 void proto_record(struct proto_link *l, enum recorder_direction dir, enum recorder_kind kind,
 		  uint8_t type);
 
-/* Log a line about the other side, once per kind. */
-void proto_complain(struct proto_link *l, enum proto_complaint kind, const char *format, ...)
+/*
+ * Count misbehaviour in @counter, which is one of the session's, and log a line about it unless
+ * that was done already: so each kind has its counter, and each counter its line.
+ */
+void proto_complain(struct proto_link *l, uint64_t *counter, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -16,7 +16,7 @@
 #define INDEX_SIZE 4u
 #define MIN_ALIGNMENT 4u
 #define MIN_BLOCK_SIZE 4u
-#define MIN_RING 32u /* the smallest that a layout can have */
+#define MIN_RING 32u      /* the smallest that a layout can have */
 #define SPARE_MESSAGES 2u /* control messages the ring holds beyond one per block */
 
 static uint64_t round_up(uint64_t v, uint64_t to)

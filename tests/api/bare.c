@@ -205,7 +205,7 @@ void bare_assert_lost(struct bare *b, enum proto_reason reason)
 	assert_int_equal(b->s.phase, PHASE_LOST);
 	assert_int_equal(e->kind, RECORD_LOST);
 	assert_int_equal(e->type, reason);
-	assert_int_equal(b->l.count.restarts, 1);
+	assert_int_equal(b->s.count.restarts, 1);
 	assert_true(b->l.changed & PROTO_LINK);
 	bare_free(b);
 }

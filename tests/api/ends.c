@@ -270,6 +270,26 @@ struct icbmsg_stats ends_stats(struct icbmsg *link)
 	return st;
 }
 
+uint64_t ends_counter_in(const uint64_t *values, int count, const char *name)
+{
+	struct icbmsg_counter_info info;
+
+	for (int n = 0; n < count; n++) {
+		assert_int_equal(icbmsg_counter_info((size_t)n, &info), 0);
+		if (!strcmp(info.name, name))
+			return values[n];
+	}
+	fail_msg("there is no counter %s", name);
+	return 0;
+}
+
+uint64_t ends_counter(struct icbmsg *link, const char *name)
+{
+	uint64_t values[ENDS_COUNTERS_MAX];
+
+	return ends_counter_in(values, icbmsg_counter_read(link, values, ENDS_COUNTERS_MAX), name);
+}
+
 void fill_pattern(uint8_t *data, size_t size, unsigned int seed)
 {
 	uint32_t x = seed * 2654435761u + 1;

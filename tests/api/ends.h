@@ -87,6 +87,12 @@ void ends_bind(struct ends *e, struct seen *a, struct seen *b, const char *name)
 
 struct icbmsg_stats ends_stats(struct icbmsg *link);
 
+/* The value of the counter @name. */
+uint64_t ends_counter(struct icbmsg *link, const char *name);
+/* Of the @count counters in @values. */
+uint64_t ends_counter_in(const uint64_t *values, int count, const char *name);
+#define ENDS_COUNTERS_MAX 128
+
 /* Deterministic bytes. */
 void fill_pattern(uint8_t *data, size_t size, unsigned int seed);
 

@@ -321,6 +321,7 @@ static void check_counters(struct run *run)
 	EXPECT(run, st.state == ICBMSG_LINK_UP);
 	/* F sees the packets of steps 30 (type) and 32 (length), I the release of step 35. */
 	EXPECT(run, st.bad_packets == (f ? 1 : 0));
+	EXPECT(run, st.bad_types == 0 && st.bad_bounds == 0);
 	EXPECT(run, st.bad_releases == (f ? 0 : 1));
 	EXPECT(run, st.bad_blocks == 0 && st.bad_endpoints == 0 && st.restarts == 0);
 	EXPECT(run, st.rx_dropped == (f ? 1 : 0));

@@ -170,7 +170,7 @@ wait:
 conn:
 		if
 #ifndef MISTAKE_RELAY
-		:: atomic { STUCK && HIGH(pw) != id && rd[R] == rx && !pinged -> goto withdraw }
+		:: atomic { STUCK && HIGH(pw) != id && rd[R] == rx -> goto withdraw }
 #endif
 		:: atomic { word[T] != pw -> goto withdraw }
 		:: atomic { got && rd[R] != rx ->

@@ -15,6 +15,8 @@ struct ctl_command {
 
 extern const struct ctl_command ctl_layout;
 extern const struct ctl_command ctl_inspect;
+extern const struct ctl_command ctl_stats;
+extern const struct ctl_command ctl_records;
 
 /** Print the command's help; returns the exit status. */
 int ctl_help(const struct ctl_command *command);

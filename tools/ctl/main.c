@@ -13,9 +13,7 @@
 #include "common/tool.h"
 
 static const struct ctl_command *const commands[] = {
-	&ctl_layout,
-	&ctl_inspect,
-	NULL,
+	&ctl_layout, &ctl_inspect, &ctl_stats, &ctl_records, NULL,
 };
 
 static int help(void)
