@@ -185,6 +185,8 @@ static void *release_kept(void *arg)
 
 	for (;;) {
 		struct icbmsg_rx rx = { 0 };
+		/* In this order: whatever is held by the time of the stop is seen after it. */
+		bool stopped = atomic_load(&s->stop);
 		bool some;
 
 		pthread_mutex_lock(&s->lock);
@@ -198,7 +200,7 @@ static void *release_kept(void *arg)
 		pthread_mutex_unlock(&s->lock);
 		if (some)
 			check(icbmsg_release_rx(s->link, rx) == 0, "cannot release");
-		else if (atomic_load(&s->stop))
+		else if (stopped)
 			return NULL;
 		else
 			sched_yield();
