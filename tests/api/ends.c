@@ -29,6 +29,8 @@ const struct ends_param ends_params[] = {
 };
 
 const struct ends_param *ends_param = ends_params;
+const char *ends_rescue_interval;
+const char *ends_spin;
 
 void ends_prepare(struct ends *e, uint8_t fill)
 {
@@ -74,6 +76,10 @@ static struct icbmsg_config *make_config(const struct ends *e, bool is_a)
 	set(cfg, "dcache-alignment", "%u", p->alignment);
 	if (p->memory_type)
 		set(cfg, "memory-type", "%s", p->memory_type);
+	if (ends_rescue_interval)
+		set(cfg, "rescue-interval", "%s", ends_rescue_interval);
+	if (ends_spin)
+		set(cfg, "spin", "%s", ends_spin);
 	set(cfg, is_a ? "rx-region" : "tx-region", "0 %u", low);
 	set(cfg, is_a ? "tx-region" : "rx-region", "%u %u", low, high);
 	set(cfg, "tx-blocks", "%u", is_a ? p->a_blocks : p->b_blocks);

@@ -28,6 +28,10 @@ struct ends_param {
 	const char *memory_type;         /* NULL = normal */
 };
 
+/* Keys that a program sets for all its ends; NULL = the default. */
+extern const char *ends_rescue_interval;
+extern const char *ends_spin;
+
 /* A is the initiator: its rx region lies lower. */
 struct ends {
 	int memory_fd;
