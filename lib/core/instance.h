@@ -69,6 +69,7 @@ struct icbmsg {
 	bool dispatching;
 	pthread_t dispatcher;
 	struct icbmsg_ept *in_callback; /* whose callback runs */
+	uint64_t callbacks;             /* ever run: tells one from the next */
 	struct session_event current;   /* DATA: the buffer being delivered, */
 	uint32_t current_generation;    /* and in which session it came */
 	uint8_t *bounce;                /* device memory: where messages are copied for delivery */
