@@ -5,6 +5,8 @@
 #include "ends.h"
 
 #include <dirent.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "core/instance.h"
 
 const struct ends_param ends_params[] = {
 	{ "classic", 4, 4, 16, 16, 0x2000, 0x2000, NULL, NULL },
@@ -179,7 +183,20 @@ void ends_settle(struct ends *e)
 	}
 }
 
-static int64_t now(void)
+/* Only the instance itself knows when a thread has come in. */
+void ends_until_inside(struct icbmsg *link, unsigned int threads)
+{
+	unsigned int inside = 0;
+
+	while (inside < threads) {
+		sched_yield();
+		pthread_mutex_lock(&link->lock);
+		inside = link->inside;
+		pthread_mutex_unlock(&link->lock);
+	}
+}
+
+int64_t ends_now(void)
 {
 	struct timespec ts;
 
@@ -189,10 +206,10 @@ static int64_t now(void)
 
 void ends_until(struct icbmsg *link, struct icbmsg *other, const int *flag, int value)
 {
-	int64_t end = now() + SURELY;
+	int64_t end = ends_now() + SURELY;
 
 	while (*flag < value) {
-		assert_true(now() < end);
+		assert_true(ends_now() < end);
 		assert_true(icbmsg_dispatch(link, other ? 0 : 100 * MS) >= 0);
 		if (other)
 			assert_true(icbmsg_dispatch(other, 0) >= 0);

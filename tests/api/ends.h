@@ -67,6 +67,12 @@ void ends_settle(struct ends *e);
 /* Dispatch on @link (and @other, may be NULL) until *@flag >= @value; fails if that takes too long. */
 void ends_until(struct icbmsg *link, struct icbmsg *other, const int *flag, int value);
 
+/* Wait until @threads threads are in calls of @link that may wait. */
+void ends_until_inside(struct icbmsg *link, unsigned int threads);
+
+/* CLOCK_MONOTONIC in ns. */
+int64_t ends_now(void);
+
 /* What an endpoint has reported; the user pointer of ends_register(). */
 struct seen {
 	struct icbmsg_ept *ept;

@@ -115,8 +115,7 @@ static void send_in_place(struct owner *o, uint32_t sender)
 	if (ret < 0)
 		return;
 	crowd_write(buffer, sender, o->number[sender], size);
-	if (crowd_random(&o->random[sender], 2) &&
-	    icbmsg_send_nocopy(o->ept, buffer, size) == 0) {
+	if (crowd_random(&o->random[sender], 2) && icbmsg_send_nocopy(o->ept, buffer, size) == 0) {
 		o->number[sender]++;
 		atomic_fetch_add(&o->side->sent, 1);
 	} else {
