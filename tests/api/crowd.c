@@ -5,6 +5,7 @@
 #include "crowd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,17 +94,33 @@ void crowd_join(struct crowd *c)
 		pthread_join(c->thread[--c->count], NULL);
 }
 
+static void dispatch(struct icbmsg *link, int64_t timeout)
+{
+	int ret = icbmsg_dispatch(link, timeout);
+
+	crowd_check(ret >= 0 || ret == -EBUSY, "dispatching failed");
+	if (ret == -EBUSY)
+		sched_yield();
+}
+
 void *crowd_dispatch(void *dispatcher)
 {
 	const struct crowd_dispatcher *d = dispatcher;
 
-	while (!atomic_load(d->stop)) {
-		int ret = icbmsg_dispatch(d->link, 20 * MS);
+	while (!atomic_load(d->stop))
+		dispatch(d->link, 20 * MS);
+	return NULL;
+}
 
-		crowd_check(ret >= 0 || ret == -EBUSY, "dispatching failed");
-		if (ret == -EBUSY)
-			sched_yield();
-	}
+void *crowd_dispatch_by_fd(void *dispatcher)
+{
+	const struct crowd_dispatcher *d = dispatcher;
+	struct pollfd p = { .fd = icbmsg_get_fd(d->link), .events = POLLIN };
+
+	/* When the time is up only the stop is looked at. */
+	while (!atomic_load(d->stop))
+		if (poll(&p, 1, 20) == 1)
+			dispatch(d->link, 0);
 	return NULL;
 }
 
@@ -113,12 +130,19 @@ static const struct ends_param busy_params[] = {
 	{ 0 },
 };
 
+int crowd_calm(void **state)
+{
+	(void)state;
+	ends_rescue_interval = "1m";
+	jitter_lose_doorbells(0);
+	jitter_disturb(16);
+	return 0;
+}
+
 int crowd_run(const struct CMUnitTest *tests, size_t count)
 {
 	int failed;
 
-	ends_rescue_interval = "1m";
-	jitter_disturb(16);
 	failed = ends_run_all(tests, count);
 	failed += ends_run_params(busy_params, "", tests, count);
 	return failed;

@@ -54,9 +54,15 @@ struct crowd_dispatcher {
 
 void *crowd_dispatch(void *dispatcher);
 
+/* The same as a program with a loop of its own does: only when the descriptor says so. */
+void *crowd_dispatch_by_fd(void *dispatcher);
+
+/* Setup of a test: what the one before may have left set. */
+int crowd_calm(void **state);
+
 /*
  * Run tests with all of ends_params and with busy polling. Threads are disturbed, and a lost wake-up
- * is not put right by a rescue: those come once a minute only, so the test hangs.
+ * is not put right by a rescue: those come once a minute only (crowd_calm()), so the test hangs.
  */
 struct CMUnitTest;
 int crowd_run(const struct CMUnitTest *tests, size_t count);

@@ -184,16 +184,20 @@ void ends_settle(struct ends *e)
 }
 
 /* Only the instance itself knows when a thread has come in. */
+unsigned int ends_inside(struct icbmsg *link)
+{
+	unsigned int inside;
+
+	pthread_mutex_lock(&link->lock);
+	inside = link->inside;
+	pthread_mutex_unlock(&link->lock);
+	return inside;
+}
+
 void ends_until_inside(struct icbmsg *link, unsigned int threads)
 {
-	unsigned int inside = 0;
-
-	while (inside < threads) {
+	while (ends_inside(link) < threads)
 		sched_yield();
-		pthread_mutex_lock(&link->lock);
-		inside = link->inside;
-		pthread_mutex_unlock(&link->lock);
-	}
 }
 
 int64_t ends_now(void)

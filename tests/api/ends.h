@@ -67,7 +67,8 @@ void ends_settle(struct ends *e);
 /* Dispatch on @link (and @other, may be NULL) until *@flag >= @value; fails if that takes too long. */
 void ends_until(struct icbmsg *link, struct icbmsg *other, const int *flag, int value);
 
-/* Wait until @threads threads are in calls of @link that may wait. */
+/* How many threads are in calls of @link that may wait; and wait until there are so many. */
+unsigned int ends_inside(struct icbmsg *link);
 void ends_until_inside(struct icbmsg *link, unsigned int threads);
 
 /* CLOCK_MONOTONIC in ns. */

@@ -263,7 +263,7 @@ int main(void)
 {
 	const char *more = getenv("ICBMSG_THREADS_ROUNDS");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(close_gets_everybody_out),
+		cmocka_unit_test_setup(close_gets_everybody_out, crowd_calm),
 	};
 
 	if (more)

@@ -405,9 +405,9 @@ int main(void)
 {
 	const char *more = getenv("ICBMSG_THREADS_LIVES");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(deregistering_rings_before_it_waits),
-		cmocka_unit_test(deregistering_waits_for_one_callback),
-		cmocka_unit_test(endpoints_come_and_go),
+		cmocka_unit_test_setup(deregistering_rings_before_it_waits, crowd_calm),
+		cmocka_unit_test_setup(deregistering_waits_for_one_callback, crowd_calm),
+		cmocka_unit_test_setup(endpoints_come_and_go, crowd_calm),
 	};
 
 	if (more)

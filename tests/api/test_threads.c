@@ -24,7 +24,6 @@
 
 /* Set by the environment for runs of many rounds. */
 static uint32_t messages = 150;
-static bool lossy; /* doorbells get lost */
 
 struct side;
 
@@ -32,6 +31,7 @@ struct sender {
 	struct side *side;
 	struct icbmsg_ept *ept;
 	uint32_t index;
+	uint32_t count; /* messages to send */
 	uint32_t random;
 };
 
@@ -98,7 +98,7 @@ static void *send_all(void *arg)
 	uint8_t *copy = malloc(icbmsg_max_size(t->side->link));
 	uint32_t number = 0;
 
-	while (number < messages) {
+	while (number < t->count) {
 		size_t size = crowd_size(t->side->link, &t->random);
 		int ret;
 
@@ -153,7 +153,7 @@ static void *release_kept(void *arg)
 	}
 }
 
-static void open_side(struct side *s, struct icbmsg *link)
+static void open_side(struct side *s, struct icbmsg *link, uint32_t count)
 {
 	const struct icbmsg_ept_callbacks callbacks = { .received = received };
 	char name[4];
@@ -169,6 +169,7 @@ static void open_side(struct side *s, struct icbmsg *link)
 			s->sender[e][n] = (struct sender){ .side = s,
 							   .ept = s->ept[e],
 							   .index = n,
+							   .count = count,
 							   .random = 1000u * (uint32_t)e + n + 1 };
 	}
 }
@@ -185,7 +186,7 @@ static void start_side(struct side *s, struct crowd *crowd)
 }
 
 /* Nothing is out and nothing is held; no restart was seen, and no doorbell had to be repeated. */
-static void assert_tidy(const struct side *s, unsigned int blocks)
+static void assert_tidy(const struct side *s, unsigned int blocks, bool rescues)
 {
 	struct icbmsg_stats st = ends_stats(s->link);
 
@@ -193,41 +194,54 @@ static void assert_tidy(const struct side *s, unsigned int blocks)
 	assert_int_equal(st.rx_held, 0);
 	assert_int_equal(st.tx_blocks_free, blocks);
 	assert_int_equal(st.restarts, 0);
-	if (!lossy)
+	if (!rescues)
 		assert_int_equal(st.rescues, 0);
 }
 
-static void run(struct ends *e)
+static void run(struct side *side, void *(*dispatch)(void *dispatcher), uint32_t count)
 {
-	static struct side side[2];
 	struct crowd crowd = { .count = 0 };
 
-	open_side(&side[0], e->a);
-	open_side(&side[1], e->b);
 	for (int k = 0; k < 2; k++)
 		for (int n = 0; n < DISPATCHERS; n++)
-			crowd_start(&crowd, crowd_dispatch, &side[k].dispatcher);
+			crowd_start(&crowd, dispatch, &side[k].dispatcher);
 	for (int k = 0; k < 2; k++)
 		start_side(&side[k], &crowd);
 	for (int k = 0; k < 2; k++)
-		while (atomic_load(&side[k].received) < messages * EPTS * SENDERS)
+		while (atomic_load(&side[k].received) < count * EPTS * SENDERS)
 			sched_yield();
 	atomic_store(&side[0].stop, true);
 	atomic_store(&side[1].stop, true);
 	crowd_join(&crowd);
-	ends_settle(e);
-	assert_tidy(&side[0], ends_param->a_blocks);
-	assert_tidy(&side[1], ends_param->b_blocks);
+}
+
+/* Every sender sends @count messages; @rescues: doorbells may have to be repeated. */
+static void exchange(void *(*dispatch)(void *dispatcher), uint32_t count, bool rescues)
+{
+	static struct side side[2];
+	struct ends e;
+
+	ends_open(&e);
+	open_side(&side[0], e.a, count);
+	open_side(&side[1], e.b, count);
+	run(side, dispatch, count);
+	ends_settle(&e);
+	assert_tidy(&side[0], ends_param->a_blocks, rescues);
+	assert_tidy(&side[1], ends_param->b_blocks, rescues);
+	ends_close(&e);
 }
 
 static void everything_arrives_once_and_in_order(void **state)
 {
-	struct ends e;
-
 	(void)state;
-	ends_open(&e);
-	run(&e);
-	ends_close(&e);
+	exchange(crowd_dispatch, messages, false);
+}
+
+/* Whoever waits reads for those who sleep on the descriptor, and it tells them so. */
+static void loops_are_told(void **state)
+{
+	(void)state;
+	exchange(crowd_dispatch_by_fd, messages, false);
 }
 
 /*
@@ -236,28 +250,21 @@ static void everything_arrives_once_and_in_order(void **state)
  */
 static void doorbells_may_be_lost(void **state)
 {
-	const char *rescue_interval = ends_rescue_interval;
-	uint32_t all = messages;
-
+	(void)state;
 	if (ends_param->memory_type)
 		skip();
-	lossy = true;
-	messages = all / 4;
 	ends_rescue_interval = "2ms";
 	jitter_lose_doorbells(4);
-	everything_arrives_once_and_in_order(state);
-	jitter_lose_doorbells(0);
-	ends_rescue_interval = rescue_interval;
-	messages = all;
-	lossy = false;
+	exchange(crowd_dispatch, messages / 4, true);
 }
 
 int main(void)
 {
 	const char *more = getenv("ICBMSG_THREADS_MESSAGES");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(everything_arrives_once_and_in_order),
-		cmocka_unit_test(doorbells_may_be_lost),
+		cmocka_unit_test_setup(everything_arrives_once_and_in_order, crowd_calm),
+		cmocka_unit_test_setup(loops_are_told, crowd_calm),
+		cmocka_unit_test_setup(doorbells_may_be_lost, crowd_calm),
 	};
 
 	if (more)
