@@ -65,7 +65,8 @@ void endpoint_deregister(struct icbmsg_ept *ept)
 	uint8_t blocks[LAYOUT_BLOCKS_MAX];
 	uint32_t count;
 
-	if (instance_enter(i) < 0)
+	/* A callback may run until the instance is closed. */
+	if (instance_enter_closing(i) < 0)
 		return;
 	ept->registration++;
 	count = session_deregister(i->session, ept->slot, blocks);

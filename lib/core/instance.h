@@ -90,6 +90,9 @@ void instance_free(struct icbmsg *i);
 /* Enter a call that may sleep or copy: locks; -ESHUTDOWN (unlocked) if the instance is closing. */
 int instance_enter(struct icbmsg *i);
 
+/* The same, but also while it is closing: the instance stays until this call is through. */
+int instance_enter_closing(struct icbmsg *i);
+
 /* Ring if a doorbell is due, and unlock. */
 void instance_leave(struct icbmsg *i);
 

@@ -94,21 +94,23 @@ void crowd_join(struct crowd *c)
 		pthread_join(c->thread[--c->count], NULL);
 }
 
-static void dispatch(struct icbmsg *link, int64_t timeout)
+/* False once the instance is being closed. */
+static bool dispatch(struct icbmsg *link, int64_t timeout)
 {
 	int ret = icbmsg_dispatch(link, timeout);
 
-	crowd_check(ret >= 0 || ret == -EBUSY, "dispatching failed");
+	crowd_check(ret >= 0 || ret == -EBUSY || ret == -ESHUTDOWN, "dispatching failed");
 	if (ret == -EBUSY)
 		sched_yield();
+	return ret != -ESHUTDOWN;
 }
 
 void *crowd_dispatch(void *dispatcher)
 {
 	const struct crowd_dispatcher *d = dispatcher;
 
-	while (!atomic_load(d->stop))
-		dispatch(d->link, 20 * MS);
+	while (!atomic_load(d->stop) && dispatch(d->link, 20 * MS))
+		;
 	return NULL;
 }
 
@@ -118,9 +120,8 @@ void *crowd_dispatch_by_fd(void *dispatcher)
 	struct pollfd p = { .fd = icbmsg_get_fd(d->link), .events = POLLIN };
 
 	/* When the time is up only the stop is looked at. */
-	while (!atomic_load(d->stop))
-		if (poll(&p, 1, 20) == 1)
-			dispatch(d->link, 0);
+	while (!atomic_load(d->stop) && (poll(&p, 1, 20) == 0 || dispatch(d->link, 0)))
+		;
 	return NULL;
 }
 

@@ -46,7 +46,7 @@ struct crowd {
 void crowd_start(struct crowd *c, void *(*run)(void *), void *arg);
 void crowd_join(struct crowd *c);
 
-/* Dispatch on @link until *@stop; several may do so, of which one has its turn. */
+/* Dispatch on @link until *@stop, or it is closed; several may do so, of which one has its turn. */
 struct crowd_dispatcher {
 	struct icbmsg *link;
 	atomic_bool *stop;

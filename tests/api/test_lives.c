@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "core/instance.h"
 #include "crowd.h"
 
 #define NAMES 2
@@ -329,7 +330,7 @@ struct scene {
 	struct crowd crowd;
 };
 
-static void set_scene(struct scene *s, unsigned int messages)
+static void set_scene(struct scene *s)
 {
 	const struct icbmsg_ept_callbacks callbacks = { .received = stay };
 
@@ -341,12 +342,11 @@ static void set_scene(struct scene *s, unsigned int messages)
 	while (!icbmsg_ept_is_bound(s->a) || !icbmsg_ept_is_bound(s->b))
 		ends_settle(&s->e);
 	/* B finds all of them at its first look. */
-	while (messages-- > 0)
+	for (unsigned int n = 0; n < ends_param->a_blocks; n++)
 		assert_int_equal(icbmsg_send(s->a, "x", 1, 0), 0);
 	crowd_start(&s->crowd, crowd_dispatch, &s->dispatcher);
 	await(&s->stay.inside);
 	s->deregistration.ept = s->b;
-	crowd_start(&s->crowd, deregister, &s->deregistration);
 }
 
 static void end_scene(struct scene *s)
@@ -368,7 +368,8 @@ static void deregistering_rings_before_it_waits(void **state)
 	/* One is in its callback, so there must be others. */
 	if (ends_param->a_blocks < 2)
 		skip();
-	set_scene(&s, ends_param->a_blocks);
+	set_scene(&s);
+	crowd_start(&s.crowd, deregister, &s.deregistration);
 	assert_int_equal(icbmsg_send(s.a, "y", 1, ICBMSG_FOREVER), 0);
 	assert_false(atomic_load(&s.deregistration.done));
 	atomic_store(&s.stay.leave, true);
@@ -385,7 +386,8 @@ static void deregistering_waits_for_one_callback(void **state)
 	int ret;
 
 	(void)state;
-	set_scene(&s, 1);
+	set_scene(&s);
+	crowd_start(&s.crowd, deregister, &s.deregistration);
 	do
 		ret = icbmsg_ept_register(s.e.b, &again, "stay", &callbacks, &next);
 	while (ret == -EEXIST);
@@ -401,12 +403,51 @@ static void deregistering_waits_for_one_callback(void **state)
 	end_scene(&s);
 }
 
+static void *close_b(void *arg)
+{
+	struct scene *s = arg;
+
+	crowd_check(icbmsg_close(s->e.b) == 0, "cannot close");
+	return NULL;
+}
+
+static bool is_closing(struct icbmsg *link)
+{
+	bool closing;
+
+	pthread_mutex_lock(&link->lock);
+	closing = link->closing;
+	pthread_mutex_unlock(&link->lock);
+	return closing;
+}
+
+/* What the callback uses may go when deregistering is over, also while somebody closes. */
+static void deregistering_waits_while_closing(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	set_scene(&s);
+	crowd_start(&s.crowd, close_b, &s);
+	while (!is_closing(s.e.b))
+		sched_yield();
+	crowd_start(&s.crowd, deregister, &s.deregistration);
+	/* The one in the callback, and this one. */
+	ends_until_inside(s.e.b, 2);
+	assert_false(atomic_load(&s.deregistration.done));
+	atomic_store(&s.stay.leave, true);
+	crowd_join(&s.crowd);
+	s.e.b = NULL;
+	ends_close(&s.e);
+}
+
 int main(void)
 {
 	const char *more = getenv("ICBMSG_THREADS_LIVES");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(deregistering_rings_before_it_waits, crowd_calm),
 		cmocka_unit_test_setup(deregistering_waits_for_one_callback, crowd_calm),
+		cmocka_unit_test_setup(deregistering_waits_while_closing, crowd_calm),
 		cmocka_unit_test_setup(endpoints_come_and_go, crowd_calm),
 	};
 
