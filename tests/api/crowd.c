@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -94,33 +93,41 @@ void crowd_join(struct crowd *c)
 		pthread_join(c->thread[--c->count], NULL);
 }
 
-/* False once the instance is being closed. */
-static bool dispatch(struct icbmsg *link, int64_t timeout)
+void crowd_dispatcher_init(struct crowd_dispatcher *d, struct icbmsg *link, atomic_bool *stop)
 {
-	int ret = icbmsg_dispatch(link, timeout);
+	d->link = link;
+	d->stop = stop;
+	pthread_mutex_init(&d->turn, NULL);
+}
 
-	crowd_check(ret >= 0 || ret == -EBUSY || ret == -ESHUTDOWN, "dispatching failed");
-	if (ret == -EBUSY)
-		sched_yield();
-	return ret != -ESHUTDOWN;
+/* False once the instance is being closed. */
+static bool dispatch(struct crowd_dispatcher *d, int64_t timeout)
+{
+	int ret;
+
+	pthread_mutex_lock(&d->turn);
+	ret = icbmsg_dispatch(d->link, timeout);
+	pthread_mutex_unlock(&d->turn);
+	crowd_check(ret >= 0 || ret == -ESHUTDOWN, "dispatching failed");
+	return ret >= 0;
 }
 
 void *crowd_dispatch(void *dispatcher)
 {
-	const struct crowd_dispatcher *d = dispatcher;
+	struct crowd_dispatcher *d = dispatcher;
 
-	while (!atomic_load(d->stop) && dispatch(d->link, 20 * MS))
+	while (!atomic_load(d->stop) && dispatch(d, 20 * MS))
 		;
 	return NULL;
 }
 
 void *crowd_dispatch_by_fd(void *dispatcher)
 {
-	const struct crowd_dispatcher *d = dispatcher;
+	struct crowd_dispatcher *d = dispatcher;
 	struct pollfd p = { .fd = icbmsg_get_fd(d->link), .events = POLLIN };
 
 	/* When the time is up only the stop is looked at. */
-	while (!atomic_load(d->stop) && (poll(&p, 1, 20) == 0 || dispatch(d->link, 0)))
+	while (!atomic_load(d->stop) && (poll(&p, 1, 20) == 0 || dispatch(d, 0)))
 		;
 	return NULL;
 }

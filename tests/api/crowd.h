@@ -46,12 +46,14 @@ struct crowd {
 void crowd_start(struct crowd *c, void *(*run)(void *), void *arg);
 void crowd_join(struct crowd *c);
 
-/* Dispatch on @link until *@stop, or it is closed; several may do so, of which one has its turn. */
+/* Dispatch on @link until *@stop, or it is closed; several threads do so in turn. */
 struct crowd_dispatcher {
 	struct icbmsg *link;
 	atomic_bool *stop;
+	pthread_mutex_t turn;
 };
 
+void crowd_dispatcher_init(struct crowd_dispatcher *d, struct icbmsg *link, atomic_bool *stop);
 void *crowd_dispatch(void *dispatcher);
 
 /* The same as a program with a loop of its own does: only when the descriptor says so. */

@@ -66,6 +66,37 @@ static void set(struct icbmsg_config *cfg, const char *key, const char *format, 
 		fail_msg("%s", icbmsg_config_error(cfg));
 }
 
+static void layout_one(struct layout_region *out, bool is_a)
+{
+	const struct ends_param *p = ends_param;
+	struct layout_geometry g = {
+		.base = is_a ? p->b_size : 0,
+		.size = is_a ? p->a_size : p->b_size,
+		.blocks = is_a ? p->a_blocks : p->b_blocks,
+		.peer_blocks = is_a ? p->b_blocks : p->a_blocks,
+		.alignment = p->alignment,
+		.word_size = p->word_size,
+	};
+	char error[LAYOUT_ERROR_SIZE];
+
+	if (layout_classic(out, &g, error) < 0)
+		fail_msg("%s", error);
+}
+
+void ends_layout(bool is_a, struct layout_region *tx, struct layout_region *rx)
+{
+	layout_one(tx, is_a);
+	layout_one(rx, !is_a);
+}
+
+bool ends_silence_is_doubted(void)
+{
+	struct layout_region tx, rx;
+
+	ends_layout(true, &tx, &rx);
+	return ends_param->memory_type || tx.ring_len <= 40 || rx.ring_len <= 40;
+}
+
 static struct icbmsg_config *make_config(const struct ends *e, bool is_a)
 {
 	const struct ends_param *p = ends_param;
@@ -82,6 +113,8 @@ static struct icbmsg_config *make_config(const struct ends *e, bool is_a)
 		set(cfg, "memory-type", "%s", p->memory_type);
 	if (ends_rescue_interval)
 		set(cfg, "rescue-interval", "%s", ends_rescue_interval);
+	else if (ends_silence_is_doubted())
+		set(cfg, "rescue-interval", "2s");
 	if (ends_spin)
 		set(cfg, "spin", "%s", ends_spin);
 	set(cfg, is_a ? "rx-region" : "tx-region", "0 %u", low);
@@ -127,29 +160,6 @@ struct icbmsg *ends_open_one(struct ends *e, bool is_a, const char *rescue_inter
 
 	set(cfg, "rescue-interval", "%s", rescue_interval);
 	return *(is_a ? &e->a : &e->b) = open_with(cfg);
-}
-
-static void layout_one(struct layout_region *out, bool is_a)
-{
-	const struct ends_param *p = ends_param;
-	struct layout_geometry g = {
-		.base = is_a ? p->b_size : 0,
-		.size = is_a ? p->a_size : p->b_size,
-		.blocks = is_a ? p->a_blocks : p->b_blocks,
-		.peer_blocks = is_a ? p->b_blocks : p->a_blocks,
-		.alignment = p->alignment,
-		.word_size = p->word_size,
-	};
-	char error[LAYOUT_ERROR_SIZE];
-
-	if (layout_classic(out, &g, error) < 0)
-		fail_msg("%s", error);
-}
-
-void ends_layout(bool is_a, struct layout_region *tx, struct layout_region *rx)
-{
-	layout_one(tx, is_a);
-	layout_one(rx, !is_a);
 }
 
 void ends_open(struct ends *e)

@@ -57,6 +57,14 @@ struct icbmsg *ends_open_one(struct ends *e, bool is_a, const char *rescue_inter
 /* The layout that an end has, for the something else. */
 void ends_layout(bool is_a, struct layout_region *tx, struct layout_region *rx);
 
+/*
+ * Whether a side that does not move for ten rescues is taken for one that has restarted (R5): always
+ * on device memory; and until it has moved once where the ring is so small that the first message
+ * wraps over the announcement, which then cannot be offered once more. Both ends have threads of
+ * this process, which may get no CPU for long: rescues are rare there unless a program says.
+ */
+bool ends_silence_is_doubted(void);
+
 /* ends_prepare() and both ends. */
 void ends_open(struct ends *e);
 void ends_close(struct ends *e);

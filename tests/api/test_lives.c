@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +14,6 @@
 
 #include <cmocka.h>
 
-#include "core/instance.h"
 #include "crowd.h"
 
 #define NAMES 2
@@ -40,8 +40,8 @@ struct owner {
 	uint32_t number[SENDERS]; /* of the next message; the thread's own */
 	uint32_t next[SENDERS];   /* not before this one comes; dispatching thread only */
 	uint32_t random[SENDERS];
-	atomic_uint calls, returns; /* of the companion */
-	struct life *life;          /* all of them, so that none is mistaken for another */
+	sem_t call, returned; /* of the companion */
+	struct life *life;    /* all of them, so that none is mistaken for another */
 };
 
 struct side {
@@ -124,22 +124,26 @@ static void send_in_place(struct owner *o, uint32_t sender)
 	}
 }
 
-/* Is in some call most of the time, for ever in some: the endpoint's end gets it out. */
+/* A semaphore, whatever signals come in between. */
+static void await(sem_t *sem)
+{
+	while (sem_wait(sem) < 0)
+		;
+}
+
+/* One call for each life, for ever if need be: the endpoint's end gets it out. */
 static void *accompany(void *owner)
 {
 	struct owner *o = owner;
-	unsigned int call = 0;
 
-	while (!atomic_load(&o->side->stop)) {
-		if (atomic_load(&o->calls) == call) {
-			sched_yield();
-			continue;
-		}
+	for (uint32_t n = 0; n < lives; n++) {
+		await(&o->call);
 		if (crowd_random(&o->random[1], 2))
 			send_one(o, 1, ICBMSG_FOREVER);
 		else
-			may_return(icbmsg_ept_wait_bound(o->ept, ICBMSG_FOREVER));
-		atomic_store(&o->returns, ++call);
+			crowd_check(may_return(icbmsg_ept_wait_bound(o->ept, ICBMSG_FOREVER)),
+				    "waiting for bound failed");
+		sem_post(&o->returned);
 	}
 	return NULL;
 }
@@ -158,7 +162,7 @@ static void end_life(struct life *l)
 		if (atomic_exchange(&l->leaving, false))
 			leave(l, o->ept);
 	}
-	while (!atomic_load(&l->gone) || atomic_load(&o->returns) != atomic_load(&o->calls))
+	while (!atomic_load(&l->gone))
 		sched_yield();
 }
 
@@ -174,7 +178,7 @@ static void live(struct life *l)
 
 	crowd_check(icbmsg_ept_register(o->side->link, &o->ept, o->name, &callbacks, l) == 0,
 		    "cannot register");
-	atomic_fetch_add(&o->calls, 1);
+	sem_post(&o->call);
 	ret = icbmsg_ept_wait_bound(o->ept, crowd_random(&o->random[0], 2) * MS);
 	crowd_check(ret == 0 || ret == -ETIMEDOUT, "waiting for bound failed");
 	for (uint32_t n = crowd_random(&o->random[0], 8); n > 0; n--)
@@ -182,15 +186,22 @@ static void live(struct life *l)
 			send_one(o, 0, crowd_timeout(&o->random[0]));
 		else
 			send_in_place(o, 0);
-	end_life(l);
 }
 
+/*
+ * The last life does not end: an announcement that found nobody would keep its block for good, and
+ * another one's sender may wait for that.
+ */
 static void *live_often(void *owner)
 {
 	struct owner *o = owner;
 
-	for (uint32_t n = 0; n < lives; n++)
+	for (uint32_t n = 0; n < lives; n++) {
 		live(&o->life[n]);
+		if (n + 1 < lives)
+			end_life(&o->life[n]);
+		await(&o->returned);
+	}
 	return NULL;
 }
 
@@ -198,11 +209,13 @@ static void open_side(struct side *s, struct icbmsg *link)
 {
 	memset(s, 0, sizeof(*s));
 	s->link = link;
-	s->dispatcher = (struct crowd_dispatcher){ link, &s->stop };
+	crowd_dispatcher_init(&s->dispatcher, link, &s->stop);
 	for (uint32_t n = 0; n < NAMES; n++) {
 		struct owner *o = &s->owner[n];
 
 		o->side = s;
+		sem_init(&o->call, 0, 0);
+		sem_init(&o->returned, 0, 0);
 		snprintf(o->name, sizeof(o->name), "n%u", (unsigned int)n % NAMES);
 		o->random[0] = 100 * n + 1;
 		o->random[1] = 100 * n + 2;
@@ -213,27 +226,18 @@ static void open_side(struct side *s, struct icbmsg *link)
 	}
 }
 
-static void stop_side(struct side *s, struct crowd *users)
+static void free_side(struct side *s)
 {
-	atomic_store(&s->stop, true);
-	crowd_join(users);
 	for (int n = 0; n < NAMES; n++)
 		free(s->owner[n].life);
 }
 
-/* Announcements that found nobody keep their blocks until somebody registers. */
-static void settle_names(struct ends *e)
+static void settle_names(struct ends *e, const struct side *side)
 {
-	static struct seen a, b;
-
-	for (int n = 0; n < NAMES; n++) {
-		char name[4];
-
-		memset(&a, 0, sizeof(a));
-		memset(&b, 0, sizeof(b));
-		snprintf(name, sizeof(name), "n%d", n);
-		ends_bind(e, &a, &b, name);
-	}
+	for (int n = 0; n < NAMES; n++)
+		while (!icbmsg_ept_is_bound(side[0].owner[n].ept) ||
+		       !icbmsg_ept_is_bound(side[1].owner[n].ept))
+			ends_settle(e);
 	ends_settle(e);
 }
 
@@ -264,190 +268,26 @@ static void endpoints_come_and_go(void **state)
 		for (int n = 0; n < DISPATCHERS; n++)
 			crowd_start(&dispatchers, crowd_dispatch, &side[k].dispatcher);
 		for (int n = 0; n < NAMES; n++) {
-			crowd_start(&dispatchers, accompany, &side[k].owner[n]);
+			crowd_start(&owners, accompany, &side[k].owner[n]);
 			crowd_start(&owners, live_often, &side[k].owner[n]);
 		}
 	}
 	crowd_join(&owners);
 	atomic_store(&side[0].stop, true);
-	stop_side(&side[1], &dispatchers);
-	stop_side(&side[0], &dispatchers);
-	settle_names(&e);
+	atomic_store(&side[1].stop, true);
+	crowd_join(&dispatchers);
+	settle_names(&e, side);
 	assert_accounts(&side[0], &side[1], ends_param->a_blocks);
 	assert_accounts(&side[1], &side[0], ends_param->b_blocks);
 	ends_close(&e);
-}
-
-/* ------------------------------------------------------------------------------------------------
- * Deregistering while a callback runs
- */
-
-/* A callback that stays until it is told to leave. */
-struct stay {
-	atomic_bool inside, leave;
-};
-
-static void stay(struct icbmsg_ept *ept, const void *data, size_t size, void *user)
-{
-	struct stay *s = user;
-
-	(void)ept;
-	(void)data;
-	(void)size;
-	atomic_store(&s->inside, true);
-	while (!atomic_load(&s->leave))
-		sched_yield();
-}
-
-static void await(atomic_bool *flag)
-{
-	while (!atomic_load(flag))
-		sched_yield();
-}
-
-struct deregistration {
-	struct icbmsg_ept *ept;
-	atomic_bool done;
-};
-
-static void *deregister(void *arg)
-{
-	struct deregistration *d = arg;
-
-	icbmsg_ept_deregister(d->ept);
-	atomic_store(&d->done, true);
-	return NULL;
-}
-
-/* B dispatches in a thread, and stays in the callback of a message from A. */
-struct scene {
-	struct ends e;
-	struct icbmsg_ept *a, *b;
-	struct stay stay;
-	atomic_bool stop;
-	struct crowd_dispatcher dispatcher;
-	struct deregistration deregistration;
-	struct crowd crowd;
-};
-
-static void set_scene(struct scene *s)
-{
-	const struct icbmsg_ept_callbacks callbacks = { .received = stay };
-
-	memset(s, 0, sizeof(*s));
-	ends_open(&s->e);
-	s->dispatcher = (struct crowd_dispatcher){ s->e.b, &s->stop };
-	assert_int_equal(icbmsg_ept_register(s->e.a, &s->a, "stay", NULL, NULL), 0);
-	assert_int_equal(icbmsg_ept_register(s->e.b, &s->b, "stay", &callbacks, &s->stay), 0);
-	while (!icbmsg_ept_is_bound(s->a) || !icbmsg_ept_is_bound(s->b))
-		ends_settle(&s->e);
-	/* B finds all of them at its first look. */
-	for (unsigned int n = 0; n < ends_param->a_blocks; n++)
-		assert_int_equal(icbmsg_send(s->a, "x", 1, 0), 0);
-	crowd_start(&s->crowd, crowd_dispatch, &s->dispatcher);
-	await(&s->stay.inside);
-	s->deregistration.ept = s->b;
-}
-
-static void end_scene(struct scene *s)
-{
-	atomic_store(&s->stop, true);
-	crowd_join(&s->crowd);
-	ends_close(&s->e);
-}
-
-/*
- * Deregistering gives messages back and then waits for the callback. Who waits for their blocks on
- * the other side is told at once, not when the callback ends: here it ends after that.
- */
-static void deregistering_rings_before_it_waits(void **state)
-{
-	struct scene s;
-
-	(void)state;
-	/* One is in its callback, so there must be others. */
-	if (ends_param->a_blocks < 2)
-		skip();
-	set_scene(&s);
-	crowd_start(&s.crowd, deregister, &s.deregistration);
-	assert_int_equal(icbmsg_send(s.a, "y", 1, ICBMSG_FOREVER), 0);
-	assert_false(atomic_load(&s.deregistration.done));
-	atomic_store(&s.stay.leave, true);
-	end_scene(&s);
-}
-
-/* It waits for the callback that runs, not for those of the next who registers the name. */
-static void deregistering_waits_for_one_callback(void **state)
-{
-	struct icbmsg_ept_callbacks callbacks = { .received = stay };
-	struct icbmsg_ept *again;
-	struct stay next = { .inside = false };
-	struct scene s;
-	int ret;
-
-	(void)state;
-	set_scene(&s);
-	crowd_start(&s.crowd, deregister, &s.deregistration);
-	do
-		ret = icbmsg_ept_register(s.e.b, &again, "stay", &callbacks, &next);
-	while (ret == -EEXIST);
-	assert_int_equal(ret, 0);
-	if (ends_param->a_blocks > 1)
-		assert_int_equal(icbmsg_send(s.a, "x", 1, ICBMSG_FOREVER), 0);
-	atomic_store(&s.stay.leave, true);
-	if (ends_param->a_blocks == 1)
-		assert_int_equal(icbmsg_send(s.a, "x", 1, ICBMSG_FOREVER), 0);
-	await(&next.inside);
-	await(&s.deregistration.done);
-	atomic_store(&next.leave, true);
-	end_scene(&s);
-}
-
-static void *close_b(void *arg)
-{
-	struct scene *s = arg;
-
-	crowd_check(icbmsg_close(s->e.b) == 0, "cannot close");
-	return NULL;
-}
-
-static bool is_closing(struct icbmsg *link)
-{
-	bool closing;
-
-	pthread_mutex_lock(&link->lock);
-	closing = link->closing;
-	pthread_mutex_unlock(&link->lock);
-	return closing;
-}
-
-/* What the callback uses may go when deregistering is over, also while somebody closes. */
-static void deregistering_waits_while_closing(void **state)
-{
-	struct scene s;
-
-	(void)state;
-	set_scene(&s);
-	crowd_start(&s.crowd, close_b, &s);
-	while (!is_closing(s.e.b))
-		sched_yield();
-	crowd_start(&s.crowd, deregister, &s.deregistration);
-	/* The one in the callback, and this one. */
-	ends_until_inside(s.e.b, 2);
-	assert_false(atomic_load(&s.deregistration.done));
-	atomic_store(&s.stay.leave, true);
-	crowd_join(&s.crowd);
-	s.e.b = NULL;
-	ends_close(&s.e);
+	free_side(&side[0]);
+	free_side(&side[1]);
 }
 
 int main(void)
 {
 	const char *more = getenv("ICBMSG_THREADS_LIVES");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(deregistering_rings_before_it_waits, crowd_calm),
-		cmocka_unit_test_setup(deregistering_waits_for_one_callback, crowd_calm),
-		cmocka_unit_test_setup(deregistering_waits_while_closing, crowd_calm),
 		cmocka_unit_test_setup(endpoints_come_and_go, crowd_calm),
 	};
 
