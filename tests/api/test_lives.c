@@ -205,6 +205,20 @@ static void *live_often(void *owner)
 	return NULL;
 }
 
+/*
+ * Each name gets its place in the instance, so that a companion who comes late, when a life is over
+ * already, meets the same name and not another.
+ */
+static void reserve_names(struct side *s)
+{
+	for (int n = 0; n < NAMES; n++)
+		assert_int_equal(icbmsg_ept_register(s->link, &s->owner[n].ept, s->owner[n].name,
+						     NULL, NULL),
+				 0);
+	for (int n = 0; n < NAMES; n++)
+		icbmsg_ept_deregister(s->owner[n].ept);
+}
+
 static void open_side(struct side *s, struct icbmsg *link)
 {
 	memset(s, 0, sizeof(*s));
@@ -224,6 +238,7 @@ static void open_side(struct side *s, struct icbmsg *link)
 		for (uint32_t k = 0; k < lives; k++)
 			o->life[k].owner = o;
 	}
+	reserve_names(s);
 }
 
 static void free_side(struct side *s)
