@@ -167,6 +167,8 @@ static void deregistering_waits_while_closing(void **state)
 	/* The one in the callback, and this one. */
 	ends_until_inside(s.e.b, 2);
 	assert_false(atomic_load(&s.deregistration.done));
+	/* No further call may come in. */
+	atomic_store(&s.stop, true);
 	atomic_store(&s.stay.leave, true);
 	crowd_join(&s.crowd);
 	s.e.b = NULL;
