@@ -41,16 +41,26 @@ static void log_complaint(void *user, const char *line)
 	instance_log(user, ICBMSG_LOG_WARNING, "%s", line);
 }
 
-int instance_enter(struct icbmsg *i)
+static int enter(struct icbmsg *i, const bool *shut)
 {
 	pthread_mutex_lock(&i->lock);
-	if (i->closing) {
+	if (*shut) {
 		pthread_mutex_unlock(&i->lock);
 		return -ESHUTDOWN;
 	}
 	i->inside++;
 	i->link.now_ns = clock_coarse();
 	return 0;
+}
+
+int instance_enter(struct icbmsg *i)
+{
+	return enter(i, &i->closing);
+}
+
+int instance_enter_closing(struct icbmsg *i)
+{
+	return enter(i, &i->closed);
 }
 
 void instance_leave(struct icbmsg *i)

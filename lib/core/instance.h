@@ -75,6 +75,7 @@ struct icbmsg {
 	bool dispatching;
 	pthread_t dispatcher;
 	struct icbmsg_ept *in_callback; /* whose callback runs */
+	uint64_t callbacks;             /* ever run: tells one from the next */
 	struct session_event current;   /* DATA: the buffer being delivered, */
 	uint32_t current_generation;    /* and in which session it came */
 	uint8_t *bounce;                /* device memory: where messages are copied for delivery */
@@ -93,6 +94,9 @@ void instance_free(struct icbmsg *i);
 
 /* Enter a call that may sleep or copy: locks; -ESHUTDOWN (unlocked) if the instance is closing. */
 int instance_enter(struct icbmsg *i);
+
+/* The same, but also while it is closing: the instance stays until this call is through. */
+int instance_enter_closing(struct icbmsg *i);
 
 /* Ring if a doorbell is due, and unlock. */
 void instance_leave(struct icbmsg *i);

@@ -178,6 +178,7 @@ static bool deliver(struct icbmsg *i, const struct icbmsg_event *ev)
 	bool ran;
 
 	i->in_callback = ev->ept;
+	i->callbacks++;
 	pthread_mutex_unlock(&i->lock);
 	ran = run_callback(ev, &callbacks, user);
 	pthread_mutex_lock(&i->lock);

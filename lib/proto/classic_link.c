@@ -184,17 +184,23 @@ static bool indices_valid(const struct ring *r)
 	       ring_index_valid(r, shm_load32(r->wr_idx));
 }
 
+/* Is the first packet of @r, up to @wr, a magic? */
+static bool magic_is_first(const struct ring *r, uint32_t wr)
+{
+	uint8_t packet[RING_PACKET_MAX];
+	uint32_t next;
+	int len;
+
+	if (!ring_index_valid(r, wr))
+		return false;
+	len = ring_peek(r, 0, wr, packet, &next);
+	return len > 0 && control_is_magic(packet, (uint32_t)len);
+}
+
 /* Does R begin with an announcement? */
 static bool begins_with_magic(const struct proto_link *l)
 {
-	uint32_t wr = ring_load_wr(&l->rx_ring), next;
-	uint8_t packet[RING_PACKET_MAX];
-	int len;
-
-	if (!ring_index_valid(&l->rx_ring, wr))
-		return false;
-	len = ring_peek(&l->rx_ring, 0, wr, packet, &next);
-	return len > 0 && control_is_magic(packet, (uint32_t)len);
+	return magic_is_first(&l->rx_ring, ring_load_wr(&l->rx_ring));
 }
 
 /*
@@ -484,9 +490,16 @@ static void announce_again(struct proto_link *l)
 	classic_handshake(l);
 }
 
+/* A reader that starts finds the announcement, or would have to be offered it anew. */
+static bool announcement_stands(const struct proto_link *l)
+{
+	return magic_is_first(&l->tx_ring, l->tx_ring.len - 4);
+}
+
 /*
- * Who has read our announcement, but not the ping, is slow, or shows itself when it starts anew: it
- * has more time. Yet T.rd can be of a past life, and the announcement be written over.
+ * Who has read our announcement, but not the ping, is slow, or shows itself when it starts anew. Yet
+ * T.rd can be of a past life, and the announcement be written over, on the smallest rings by the ping
+ * itself: then it is offered anew, later than to who has read nothing.
  */
 static uint32_t patience(const struct session *s)
 {
@@ -496,9 +509,10 @@ static uint32_t patience(const struct session *s)
 static bool may_be_stuck(const struct proto_link *l)
 {
 	const struct session *s = l->s;
+	bool offered = s->pinged && announcement_stands(l);
 
-	return (s->phase == PHASE_WAITING || s->phase == PHASE_SHAKING) && !announcement_read(l) &&
-	       !acknowledges(l, load_word(l->tx_word));
+	return (s->phase == PHASE_WAITING || (s->phase == PHASE_SHAKING && !offered)) &&
+	       !announcement_read(l) && !acknowledges(l, load_word(l->tx_word));
 }
 
 /*
