@@ -16,10 +16,16 @@
 #include "args.h"
 #include "echo.h"
 #include "firmware.h"
+#include "json.h"
+#include "parent.h"
 #include "payload.h"
 
 /* Messages a source sends before it looks at what came. */
 #define SOURCE_TURN 16u
+
+/* Packets, and rounds of packets and answers, in one turn. */
+#define PACKETS_TURN 256u
+#define PASSES_TURN 16u
 
 struct queued {
 	const void *data; /* held */
@@ -28,13 +34,17 @@ struct queued {
 };
 
 struct echo_core {
-	const struct echo_link *link;
+	struct echo_link *link;
 	struct firmware fw;
 	struct queued queue[LAYOUT_BLOCKS_MAX];
 	unsigned int head, count;
 	uint32_t sequence; /* of a source */
 	unsigned int next; /* endpoint a source sends on next */
 	bool told_too_long;
+	bool woken; /* by a doorbell, which is not taken yet */
+	bool more;  /* to do, without another doorbell */
+	uint64_t reboots;
+	uint64_t received, sent, errors; /* before the last of them */
 	pid_t command;
 	int status; /* -1: going on */
 };
@@ -43,8 +53,8 @@ static void ring(void *user)
 {
 	struct echo_core *c = user;
 
-	if (c->link->bell_tx >= 0)
-		eventfd_write(c->link->bell_tx, 1);
+	if (c->link->ring_fd >= 0)
+		eventfd_write(c->link->ring_fd, 1);
 }
 
 static bool on_received(struct firmware *fw, struct firmware_endpoint *ept, const void *data,
@@ -56,9 +66,9 @@ static bool on_received(struct firmware *fw, struct firmware_endpoint *ept, cons
 		return false;
 	if (size > fw->config.tx.max_payload) {
 		if (!c->told_too_long)
-			sim_say("%s: %" PRIu32 " bytes do not fit into this core's region of "
-				"messages up to %" PRIu32 "; such are not echoed",
-				ept->name, size, fw->config.tx.max_payload);
+			tool_say("%s: %" PRIu32 " bytes do not fit into this core's region of "
+				 "messages up to %" PRIu32 "; such are not echoed",
+				 ept->name, size, fw->config.tx.max_payload);
 		c->told_too_long = true;
 		return false;
 	}
@@ -128,17 +138,31 @@ static bool source_some(struct echo_core *c)
 	return moved;
 }
 
+/* True if there was something to do, so there may be more. */
+static bool work_once(struct echo_core *c)
+{
+	unsigned int packets = 0;
+	bool source = c->link->options->mode == ECHO_SOURCE;
+
+	while (packets < PACKETS_TURN && firmware_step(&c->fw))
+		packets++;
+	if (source)
+		source_some(c);
+	/* A source always has something to send, and waits for releases. */
+	return (!source && echo_some(c)) || packets > 0;
+}
+
+/*
+ * A turn, which must not keep signals and faults waiting: Zephyr's reader, and so this one, runs in
+ * circles for ever if its peer's write index is damaged.
+ */
 static void work(struct echo_core *c)
 {
-	bool moved = true;
+	unsigned int pass;
 
-	while (moved) {
-		moved = firmware_pump(&c->fw) > 0;
-		moved |= c->link->options->mode == ECHO_SOURCE ? source_some(c) : echo_some(c);
-		/* A source always has something to send: it must not keep signals waiting. */
-		if (c->link->options->mode == ECHO_SOURCE)
-			break;
-	}
+	c->more = true;
+	for (pass = 0; c->more && pass < PASSES_TURN; pass++)
+		c->more = work_once(c);
 }
 
 static void command_ended(struct echo_core *c)
@@ -166,7 +190,7 @@ static int start(struct echo_core *c)
 	int ret = geometry_layout(&o->geometry, SIDE_B, &config.tx, &config.rx, error);
 
 	if (ret < 0) {
-		sim_say("echo: %s", error);
+		tool_say("echo: %s", error);
 		return ret;
 	}
 	ret = firmware_init(&c->fw, &config);
@@ -175,7 +199,7 @@ static int start(struct echo_core *c)
 	if (ret == 0)
 		ret = firmware_open(&c->fw);
 	if (ret < 0)
-		sim_say("echo: starting the firmware: %s", strerror(-ret));
+		tool_say("echo: starting the firmware: %s", strerror(-ret));
 	return ret;
 }
 
@@ -184,6 +208,10 @@ static void restart(struct echo_core *c)
 {
 	c->head = 0;
 	c->count = 0;
+	c->reboots++;
+	c->received += c->fw.counters.received;
+	c->sent += c->fw.counters.sent;
+	c->errors += c->fw.counters.errors;
 	if (start(c) < 0)
 		c->status = SIM_ERROR;
 	else
@@ -207,30 +235,98 @@ static void read_signals(struct echo_core *c, int fd)
 	}
 }
 
-int echo_core_run(const struct echo_link *l, int signal_fd)
+static bool stopped(const struct echo_core *c)
 {
-	struct echo_core c = { .link = l, .command = -1, .status = -1 };
-	struct pollfd fds[] = {
-		{ .fd = l->bell_rx, .events = POLLIN },
+	return stall_stopped(&c->link->faults.stall, SIDE_B, sim_now());
+}
+
+/* Until there is something to do. */
+static int sleep_some(struct echo_core *c, int signal_fd)
+{
+	struct pollfd fds[2 + FAULTS_POLLFDS] = {
 		{ .fd = signal_fd, .events = POLLIN },
+		{ .fd = stopped(c) ? -1 : c->link->wake_fd, .events = POLLIN },
 	};
+	int64_t due = faults_due(&c->link->faults);
+	int64_t left = due == INT64_MAX ? SECOND_NS : due - sim_now();
+	struct timespec ts = { 0 };
+
+	if (left > 0 && (!c->more || stopped(c)))
+		ts = (struct timespec){ .tv_sec = left / SECOND_NS, .tv_nsec = left % SECOND_NS };
+	faults_poll(&c->link->faults, fds + 2);
+	if (ppoll(fds, 2 + FAULTS_POLLFDS, &ts, NULL) < 0 && errno != EINTR)
+		return sim_fail_errno("waiting");
+	c->woken = (fds[1].revents & POLLIN) != 0;
+	return SIM_OK;
+}
+
+/* Without doorbells each look at the memory is a chance to stop. */
+static void take_doorbell(struct echo_core *c)
+{
 	uint64_t count;
 
-	if (start(&c) < 0)
+	if (read(c->link->wake_fd, &count, sizeof(count)) > 0 && c->link->options->poll_ns > 0)
+		stall_draw(&c->link->faults.stall, 1, sim_now());
+}
+static int start_all(struct echo_core *c)
+{
+	struct echo_link *l = c->link;
+	const struct echo_options *o = l->options;
+
+	if (start(c) < 0)
 		return SIM_ERROR;
+	if (echo_link_faulty(l))
+		tool_say("--seed %" PRIu64 " repeats these faults", o->faults.seed);
 	echo_link_banner(l);
-	if (l->options->command) {
-		c.command = echo_command_start(l);
-		if (c.command < 0)
+	if (o->command) {
+		c->command = echo_command_start(l);
+		if (c->command < 0)
 			return SIM_ERROR;
 	}
+	if (o->faults.corrupt > 0)
+		corrupt_start(&l->faults.corrupt, o->faults.corrupt, o->faults.duration_ns,
+			      sim_now());
+	return SIM_OK;
+}
+
+static void report(const struct echo_core *c)
+{
+	const struct echo_link *l = c->link;
+	struct json_object *o;
+
+	if (!l->options->json) {
+		if (echo_link_faulty(l))
+			faults_summary(&l->faults, stderr);
+		return;
+	}
+	o = json_object_new_object();
+	json_add(o, "received", c->received + c->fw.counters.received);
+	json_add(o, "sent", c->sent + c->fw.counters.sent);
+	json_add(o, "firmware_errors", c->errors + c->fw.counters.errors);
+	json_add(o, "reboots", c->reboots);
+	faults_json(&l->faults, o);
+	json_print(o, l->options->command ? stderr : stdout);
+}
+
+int echo_core_run(struct echo_link *l, int signal_fd)
+{
+	struct echo_core c = { .link = l, .command = -1, .status = -1 };
+
+	if (start_all(&c) != SIM_OK)
+		return SIM_ERROR;
 	while (c.status < 0) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (sleep_some(&c, signal_fd) != SIM_OK)
 			return SIM_ERROR;
-		if (fds[1].revents)
-			read_signals(&c, signal_fd);
-		if (fds[0].revents && read(l->bell_rx, &count, sizeof(count)) > 0)
+		read_signals(&c, signal_fd);
+		faults_work(&l->faults, sim_now());
+		if (stopped(&c))
+			continue;
+		if (c.woken)
+			take_doorbell(&c);
+		if (c.woken || c.more)
 			work(&c);
+		c.woken = false;
 	}
+	report(&c);
 	return c.status;
 }

@@ -177,7 +177,7 @@ children() {
 	run -2 "$sim" restart-loop --duration 1s
 	[[ $output == *'belong to --corrupt'* ]]
 	run -2 "$sim" restart-loop --corrupt=0
-	[[ $output == *'--corrupt: 0 is not between 1 and 1000000'* ]]
+	[[ $output == *'--corrupt: 0 is out of range; it goes from 1 to 1000000'* ]]
 	run -2 "$sim" restart-loop --region-size 64 --tx-blocks 1 --rx-blocks 1
 	[[ $output == *'at least 24 bytes, and the regions can carry 20 and 20; make them larger'* ]]
 	run -2 "$sim" restart-loop --cut 100
