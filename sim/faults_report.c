@@ -80,6 +80,6 @@ void faults_rescues(const char *core, const struct core_bells *bells, FILE *out)
 {
 	fprintf(out,
 		"%s: %" PRIu64 " doorbells, %" PRIu64 " of them rescues, %" PRIu64
-		" of those after a lost one\n",
+		" of those with effect\n",
 		core, bells->rung, bells->rescues, bells->lost);
 }
