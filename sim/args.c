@@ -13,6 +13,7 @@
 
 #define US INT64_C(1000)
 #define MINUTE INT64_C(60000000000)
+#define DAY (INT64_C(1440) * MINUTE)
 
 _Noreturn void sim_help(const char *text)
 {
@@ -79,7 +80,7 @@ int64_t arg_short_duration(const char *option, const char *text)
 
 int64_t arg_long_duration(const char *option, const char *text)
 {
-	return duration(option, text, 24 * 60 * MINUTE, "100us to 1440m (24 hours)");
+	return duration(option, text, DAY, "100us to 1440m (24 hours)");
 }
 
 double arg_percent(const char *option, const char *text)

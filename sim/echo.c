@@ -234,7 +234,7 @@ static int run(struct echo_link *l)
 		return status;
 	if (signal_fd < 0)
 		return SIM_ERROR;
-	return echo_core_run(l, signal_fd);
+	return echo_run(l, signal_fd);
 }
 
 int echo_main(int argc, char **argv)

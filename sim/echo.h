@@ -60,8 +60,8 @@ void echo_link_banner(const struct echo_link *l);
 /* echo_command.c: start the command. Its process number, or -1, having said why. */
 pid_t echo_command_start(const struct echo_link *l);
 
-/* echo_core.c: be the core until a signal comes or the command ends. An exit status. */
-int echo_core_run(struct echo_link *l, int signal_fd);
+/* echo_run.c: be the core until a signal comes or the command ends. An exit status. */
+int echo_run(struct echo_link *l, int signal_fd);
 
 int echo_main(int argc, char **argv);
 

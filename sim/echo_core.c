@@ -5,19 +5,12 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "args.h"
-#include "echo.h"
-#include "firmware.h"
-#include "json.h"
-#include "parent.h"
+#include "echo_core.h"
 #include "payload.h"
 
 /* Messages a source sends before it looks at what came. */
@@ -26,28 +19,6 @@
 /* Packets, and rounds of packets and answers, in one turn. */
 #define PACKETS_TURN 256u
 #define PASSES_TURN 16u
-
-struct queued {
-	const void *data; /* held */
-	uint32_t size;
-	const char *name;
-};
-
-struct echo_core {
-	struct echo_link *link;
-	struct firmware fw;
-	struct queued queue[LAYOUT_BLOCKS_MAX];
-	unsigned int head, count;
-	uint32_t sequence; /* of a source */
-	unsigned int next; /* endpoint a source sends on next */
-	bool told_too_long;
-	bool woken; /* by a doorbell, which is not taken yet */
-	bool more;  /* to do, without another doorbell */
-	uint64_t reboots;
-	uint64_t received, sent, errors; /* before the last of them */
-	pid_t command;
-	int status; /* -1: going on */
-};
 
 static void ring(void *user)
 {
@@ -152,11 +123,7 @@ static bool work_once(struct echo_core *c)
 	return (!source && echo_some(c)) || packets > 0;
 }
 
-/*
- * A turn, which must not keep signals and faults waiting: Zephyr's reader, and so this one, runs in
- * circles for ever if its peer's write index is damaged.
- */
-static void work(struct echo_core *c)
+void echo_work(struct echo_core *c)
 {
 	unsigned int pass;
 
@@ -165,17 +132,7 @@ static void work(struct echo_core *c)
 		c->more = work_once(c);
 }
 
-static void command_ended(struct echo_core *c)
-{
-	int how;
-
-	if (c->command <= 0 || waitpid(c->command, &how, WNOHANG) <= 0)
-		return;
-	c->command = -1;
-	c->status = WIFSIGNALED(how) ? SIM_SIGNAL + WTERMSIG(how) : WEXITSTATUS(how);
-}
-
-static int start(struct echo_core *c)
+int echo_start(struct echo_core *c)
 {
 	const struct echo_options *o = c->link->options;
 	struct firmware_config config = {
@@ -203,8 +160,7 @@ static int start(struct echo_core *c)
 	return ret;
 }
 
-/* As a reboot: everything is forgotten but what lies in the shared memory. */
-static void restart(struct echo_core *c)
+void echo_restart(struct echo_core *c)
 {
 	c->head = 0;
 	c->count = 0;
@@ -212,121 +168,8 @@ static void restart(struct echo_core *c)
 	c->received += c->fw.counters.received;
 	c->sent += c->fw.counters.sent;
 	c->errors += c->fw.counters.errors;
-	if (start(c) < 0)
+	if (echo_start(c) < 0)
 		c->status = SIM_ERROR;
 	else
 		echo_link_banner(c->link);
-}
-
-/* With a command the signals that ask for an end are for it; its end is ours. */
-static void read_signals(struct echo_core *c, int fd)
-{
-	struct signalfd_siginfo info;
-
-	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD)
-			command_ended(c);
-		else if (info.ssi_signo == SIGUSR1)
-			restart(c);
-		else if (c->command <= 0)
-			c->status = SIM_SIGNAL + (int)info.ssi_signo;
-		else if (info.ssi_signo != SIGINT) /* a terminal sends that to both */
-			kill(c->command, (int)info.ssi_signo);
-	}
-}
-
-static bool stopped(const struct echo_core *c)
-{
-	return stall_stopped(&c->link->faults.stall, SIDE_B, sim_now());
-}
-
-/* Until there is something to do. */
-static int sleep_some(struct echo_core *c, int signal_fd)
-{
-	struct pollfd fds[2 + FAULTS_POLLFDS] = {
-		{ .fd = signal_fd, .events = POLLIN },
-		{ .fd = stopped(c) ? -1 : c->link->wake_fd, .events = POLLIN },
-	};
-	int64_t due = faults_due(&c->link->faults);
-	int64_t left = due == INT64_MAX ? SECOND_NS : due - sim_now();
-	struct timespec ts = { 0 };
-
-	if (left > 0 && (!c->more || stopped(c)))
-		ts = (struct timespec){ .tv_sec = left / SECOND_NS, .tv_nsec = left % SECOND_NS };
-	faults_poll(&c->link->faults, fds + 2);
-	if (ppoll(fds, 2 + FAULTS_POLLFDS, &ts, NULL) < 0 && errno != EINTR)
-		return sim_fail_errno("waiting");
-	c->woken = (fds[1].revents & POLLIN) != 0;
-	return SIM_OK;
-}
-
-/* Without doorbells each look at the memory is a chance to stop. */
-static void take_doorbell(struct echo_core *c)
-{
-	uint64_t count;
-
-	if (read(c->link->wake_fd, &count, sizeof(count)) > 0 && c->link->options->poll_ns > 0)
-		stall_draw(&c->link->faults.stall, 1, sim_now());
-}
-static int start_all(struct echo_core *c)
-{
-	struct echo_link *l = c->link;
-	const struct echo_options *o = l->options;
-
-	if (start(c) < 0)
-		return SIM_ERROR;
-	if (echo_link_faulty(l))
-		tool_say("--seed %" PRIu64 " repeats these faults", o->faults.seed);
-	echo_link_banner(l);
-	if (o->command) {
-		c->command = echo_command_start(l);
-		if (c->command < 0)
-			return SIM_ERROR;
-	}
-	if (o->faults.corrupt > 0)
-		corrupt_start(&l->faults.corrupt, o->faults.corrupt, o->faults.duration_ns,
-			      sim_now());
-	return SIM_OK;
-}
-
-static void report(const struct echo_core *c)
-{
-	const struct echo_link *l = c->link;
-	struct json_object *o;
-
-	if (!l->options->json) {
-		if (echo_link_faulty(l))
-			faults_summary(&l->faults, stderr);
-		return;
-	}
-	o = json_object_new_object();
-	json_add(o, "received", c->received + c->fw.counters.received);
-	json_add(o, "sent", c->sent + c->fw.counters.sent);
-	json_add(o, "firmware_errors", c->errors + c->fw.counters.errors);
-	json_add(o, "reboots", c->reboots);
-	faults_json(&l->faults, o);
-	json_print(o, l->options->command ? stderr : stdout);
-}
-
-int echo_core_run(struct echo_link *l, int signal_fd)
-{
-	struct echo_core c = { .link = l, .command = -1, .status = -1 };
-
-	if (start_all(&c) != SIM_OK)
-		return SIM_ERROR;
-	while (c.status < 0) {
-		if (sleep_some(&c, signal_fd) != SIM_OK)
-			return SIM_ERROR;
-		read_signals(&c, signal_fd);
-		faults_work(&l->faults, sim_now());
-		if (stopped(&c))
-			continue;
-		if (c.woken)
-			take_doorbell(&c);
-		if (c.woken || c.more)
-			work(&c);
-		c.woken = false;
-	}
-	report(&c);
-	return c.status;
 }

@@ -4,8 +4,10 @@
  */
 #include "faults.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "args.h"
 #include "parent.h"
@@ -154,14 +156,6 @@ int faults_bell(const struct faults *f, enum side side, int direct)
 	return f->relayed ? f->relay[side].in : direct;
 }
 
-void faults_poll(const struct faults *f, struct pollfd fds[FAULTS_POLLFDS])
-{
-	int side;
-
-	for (side = 0; side < FAULTS_POLLFDS; side++)
-		fds[side] = (struct pollfd){ .fd = f->relay[side].in, .events = POLLIN };
-}
-
 void faults_work(struct faults *f, int64_t now)
 {
 	int side;
@@ -179,11 +173,29 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-int64_t faults_due(const struct faults *f)
+static int64_t faults_due(const struct faults *f)
 {
 	int64_t due = earlier(stall_due(&f->stall), corrupt_due(&f->corrupt));
 
 	return earlier(due, earlier(relay_due(&f->relay[0]), relay_due(&f->relay[1])));
+}
+
+int faults_sleep(const struct faults *f, struct pollfd *fds, nfds_t count, int64_t until)
+{
+	int64_t due = earlier(until, faults_due(f)), left = due - sim_now();
+	struct timespec ts = { 0 };
+	int side;
+
+	if (left > 0)
+		ts = (struct timespec){ .tv_sec = left / SECOND_NS, .tv_nsec = left % SECOND_NS };
+	for (side = 0; side < FAULTS_POLLFDS; side++)
+		fds[count - FAULTS_POLLFDS + (nfds_t)side] =
+			(struct pollfd){ .fd = f->relay[side].in, .events = POLLIN };
+	if (ppoll(fds, count, due == INT64_MAX ? NULL : &ts, NULL) >= 0)
+		return SIM_OK;
+	for (; count > 0; count--)
+		fds[count - 1].revents = 0;
+	return errno == EINTR ? SIM_OK : sim_fail_errno("waiting");
 }
 
 void faults_end(struct faults *f)

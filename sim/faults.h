@@ -116,13 +116,17 @@ void faults_close(struct faults *f);
 /* What core @side is to ring so that the other one, which waits on @direct, hears it. */
 int faults_bell(const struct faults *f, enum side side, int direct);
 
-/* What a loop has to poll, besides waking up at faults_due(). */
+/* What a loop has to poll, behind its own. */
 #define FAULTS_POLLFDS 2
-void faults_poll(const struct faults *f, struct pollfd fds[FAULTS_POLLFDS]);
+
+/*
+ * Sleep until something of @fds happens, a fault is due, or it is @until (INT64_MAX: never). The
+ * last FAULTS_POLLFDS of the @count @fds are filled in here. SIM_OK, or SIM_ERROR, having said why.
+ */
+int faults_sleep(const struct faults *f, struct pollfd *fds, nfds_t count, int64_t until);
 
 /* Do what is due. */
 void faults_work(struct faults *f, int64_t now);
-int64_t faults_due(const struct faults *f);
 
 /* Both cores may go on, and nothing is written any more: they are to end. */
 void faults_end(struct faults *f);

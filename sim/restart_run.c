@@ -253,18 +253,6 @@ static void read_signals(struct restart_run *r)
 	}
 }
 
-/* Until @until, or until the next fault is due. */
-static int sleep_until(struct restart_run *r, struct pollfd *fds, nfds_t count, int64_t until)
-{
-	int64_t due = faults_due(&r->faults);
-	int64_t left = (due < until ? due : until) - sim_now();
-	struct timespec ts = { 0 };
-
-	if (left > 0)
-		ts = (struct timespec){ .tv_sec = left / SECOND_NS, .tv_nsec = left % SECOND_NS };
-	return ppoll(fds, count, &ts, NULL);
-}
-
 bool restart_watch(struct restart_run *r, bool (*done)(const struct restart_run *r), int64_t until)
 {
 	struct pollfd fds[2 + FAULTS_POLLFDS] = {
@@ -273,7 +261,6 @@ bool restart_watch(struct restart_run *r, bool (*done)(const struct restart_run 
 	};
 	eventfd_t count;
 
-	faults_poll(&r->faults, fds + 2);
 	for (;;) {
 		read_signals(r);
 		eventfd_read(r->done_fd, &count);
@@ -284,10 +271,6 @@ bool restart_watch(struct restart_run *r, bool (*done)(const struct restart_run 
 			return true;
 		if (sim_now() >= until)
 			return false;
-		if (sleep_until(r, fds, sizeof(fds) / sizeof(fds[0]), until) < 0 &&
-		    errno != EINTR) {
-			r->status = sim_fail_errno("waiting");
-			return false;
-		}
+		r->status = faults_sleep(&r->faults, fds, sizeof(fds) / sizeof(fds[0]), until);
 	}
 }

@@ -62,12 +62,9 @@ static const struct option long_options[] = {
 
 static bool take_flag(struct transfer_options *o, int c)
 {
+	/* In the order of their numbers. */
 	bool *const flags[] = {
-		[OPT_BOTH_LIB - OPT_BOTH_LIB] = &o->both_lib,
-		[OPT_JSON - OPT_BOTH_LIB] = &o->json,
-		[OPT_QUIET - OPT_BOTH_LIB] = &o->quiet,
-		[OPT_PROGRESS - OPT_BOTH_LIB] = &o->progress,
-		[OPT_BANNER - OPT_BOTH_LIB] = &o->banner,
+		&o->both_lib, &o->json, &o->quiet, &o->progress, &o->banner,
 	};
 
 	if (c < OPT_BOTH_LIB || c > OPT_BANNER)

@@ -82,18 +82,19 @@ struct transfer_watch {
 	int status;
 };
 
-/* Start core @side. SIM_OK, or SIM_ERROR, having said why. */
+/* transfer_cores.c: start core @side. SIM_OK, or SIM_ERROR, having said why. */
 int transfer_start_core(struct transfer_watch *w, enum side side);
 /* Kill core @side, whatever it does. */
 void transfer_kill_core(struct transfer_watch *w, enum side side);
+/* See who has ended. */
+void transfer_reap(struct transfer_watch *w);
+const char *transfer_core_name(const struct transfer_watch *w, int side);
 
 /*
  * transfer_corrupt.c: while memory is, or was, corrupted. Whether everything is sent and nothing
  * more will come; a firmware that stands still before that is restarted.
  */
 bool transfer_settled(struct transfer_watch *w, int64_t now);
-/* When that is to be asked again at the latest. */
-int64_t transfer_settled_due(const struct transfer_watch *w);
 
 /* transfer_report.c */
 void transfer_progress(const struct transfer *t, double seconds, bool last);

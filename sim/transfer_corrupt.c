@@ -25,11 +25,6 @@ static int64_t still_ns(const struct transfer_watch *w)
 	return STILL_NS + 4 * (o->stall_ns + o->rules.delay_ns + o->rules.merge_ns + o->rescue_ns);
 }
 
-int64_t transfer_settled_due(const struct transfer_watch *w)
-{
-	return w->moved_at + still_ns(w);
-}
-
 static bool moves(struct transfer_watch *w, int64_t now)
 {
 	const struct core_status *s = w->t->status;
@@ -40,7 +35,7 @@ static bool moves(struct transfer_watch *w, int64_t now)
 		w->moved_at = now;
 		w->in_vain = 0;
 	}
-	return now < transfer_settled_due(w);
+	return now < w->moved_at + still_ns(w);
 }
 
 static void reboot(struct transfer_watch *w, int64_t now)

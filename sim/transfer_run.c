@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Two cores as processes, and what their parent does meanwhile: it waits for signals, shows
+ * What the parent of two cores does: it makes memory and doorbells, waits for signals, shows
  * progress, and makes go wrong what is to go wrong.
  */
 #include "transfer.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "args.h"
@@ -61,103 +55,13 @@ static int open_bells(struct transfer_watch *w)
 	return SIM_OK;
 }
 
-static _Noreturn void be_core(struct transfer_watch *w, enum side side, pid_t parent)
-{
-	const struct transfer_options *o = w->t->options;
-	const struct transfer *t = w->t;
-	struct core core = {
-		.side = side,
-		.geometry = &o->geometry,
-		.endpoints = o->endpoints,
-		.seed = o->faults.seed,
-		.rescue_ns = o->faults.rescue_ns,
-		.corrupted = o->faults.corrupt > 0,
-		.memory_fd = t->memory_fd,
-		.bell_rx = t->bell[side],
-		.bell_tx = faults_bell(&t->faults, side, t->bell[!side]),
-		.stop_fd = w->stop[0],
-		.done_fd = w->done_fd,
-		.send_fd = t->file[side].in_fd,
-		.send_size = t->file[side].size,
-		.receive_fd = t->file[!side].out_fd,
-		.receive_size = t->file[!side].size,
-		.status = &t->status[side],
-	};
-
-	parent_become_core(parent, &w->mask);
-	close_fd(&w->stop[1]);
-	if (side == SIDE_A || o->both_lib)
-		exit(core_lib_run(&core));
-	exit(core_firmware_run(&core));
-}
-
-int transfer_start_core(struct transfer_watch *w, enum side side)
-{
-	pid_t parent = getpid();
-
-	fflush(NULL);
-	w->t->pid[side] = fork();
-	if (w->t->pid[side] == 0)
-		be_core(w, side, parent);
-	return w->t->pid[side] < 0 ? sim_fail_errno("a core") : SIM_OK;
-}
-
-static const char *core_name(const struct transfer_watch *w, int side)
-{
-	if (side == SIDE_A)
-		return "core A (libicbmsg)";
-	return w->t->options->both_lib ? "core B (libicbmsg)" : "core B (firmware)";
-}
-
-/* The first failure decides; what follows from it is not told. */
-static void core_ended(struct transfer_watch *w, int side, int how)
-{
-	struct core_status *s = &w->t->status[side];
-
-	w->t->pid[side] = -1;
-	if (w->status != SIM_OK || (WIFEXITED(how) && WEXITSTATUS(how) == 0))
-		return;
-	w->status = SIM_ERROR;
-	if (WIFSIGNALED(how))
-		tool_say("%s was killed by signal %d (%s); the transfer is not complete",
-			 core_name(w, side), WTERMSIG(how), strsignal(WTERMSIG(how)));
-	else if (atomic_load(&s->state) == CORE_FAILED)
-		tool_say("%s: %s", core_name(w, side), s->error);
-	else
-		tool_say("%s ended with status %d", core_name(w, side), WEXITSTATUS(how));
-}
-
-static void reap(struct transfer_watch *w)
-{
-	int side, how;
-
-	for (side = 0; side < 2; side++)
-		if (w->t->pid[side] > 0 && waitpid(w->t->pid[side], &how, WNOHANG) > 0)
-			core_ended(w, side, how);
-}
-
-void transfer_kill_core(struct transfer_watch *w, enum side side)
-{
-	int how = 0;
-
-	if (w->t->pid[side] <= 0)
-		return;
-	kill(w->t->pid[side], SIGKILL);
-	while (waitpid(w->t->pid[side], &how, 0) < 0 && errno == EINTR)
-		;
-	if (WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL)
-		w->t->pid[side] = -1;
-	else
-		core_ended(w, side, how); /* it had found something wrong before */
-}
-
 static void read_signals(struct transfer_watch *w)
 {
 	struct signalfd_siginfo info;
 
 	while (read(w->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD)
-			reap(w);
+			transfer_reap(w);
 		else if (w->status == SIM_OK)
 			w->status = SIM_SIGNAL + (int)info.ssi_signo;
 	}
@@ -176,26 +80,12 @@ static bool is_over(struct transfer_watch *w, int64_t now)
 	return w->t->options->faults.corrupt > 0 && transfer_settled(w, now);
 }
 
-/* Until there is something to do, at @next at the latest. */
-static void sleep_until(struct transfer_watch *w, int64_t next)
+static void watch(struct transfer_watch *w)
 {
 	struct pollfd fds[2 + FAULTS_POLLFDS] = {
 		{ .fd = w->signal_fd, .events = POLLIN },
 		{ .fd = w->done_fd, .events = POLLIN },
 	};
-	int64_t due = faults_due(&w->t->faults);
-	int64_t left = (due < next ? due : next) - sim_now();
-	struct timespec ts = { 0 };
-
-	if (left > 0)
-		ts = (struct timespec){ .tv_sec = left / SECOND_NS, .tv_nsec = left % SECOND_NS };
-	faults_poll(&w->t->faults, fds + 2);
-	if (ppoll(fds, 2 + FAULTS_POLLFDS, &ts, NULL) < 0 && errno != EINTR)
-		w->status = sim_fail_errno("waiting");
-}
-
-static void watch(struct transfer_watch *w)
-{
 	int64_t next = w->started;
 	eventfd_t count;
 
@@ -204,7 +94,7 @@ static void watch(struct transfer_watch *w)
 			transfer_progress(w->t, (double)(sim_now() - w->started) * 1e-9, false);
 			next = sim_now() + PROGRESS_NS;
 		}
-		sleep_until(w, next);
+		w->status = faults_sleep(&w->t->faults, fds, sizeof(fds) / sizeof(fds[0]), next);
 		read_signals(w);
 		eventfd_read(w->done_fd, &count);
 		faults_work(&w->t->faults, sim_now());
@@ -225,7 +115,7 @@ static void await_end(struct transfer_watch *w, int side)
 		return;
 	transfer_kill_core(w, (enum side)side);
 	if (w->status == SIM_OK)
-		tool_say("%s hangs: it does not end", core_name(w, side));
+		tool_say("%s hangs: it does not end", transfer_core_name(w, side));
 	w->status = SIM_ERROR;
 }
 

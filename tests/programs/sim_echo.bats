@@ -164,7 +164,7 @@ await() {
 	"$sim" echo --drop-doorbells 1 --print-config - -- true 2>errors >link.conf
 	grep -q '^rescue-interval = 1000us$' link.conf
 	"$sim" echo --print-config - -- true >link.conf
-	! grep -q rescue-interval link.conf
+	run ! grep -q rescue-interval link.conf
 }
 
 @test "corrupted memory harms neither core nor tool" {

@@ -233,14 +233,15 @@ static void feed(struct pair *p, unsigned int i, const void *data, size_t size)
 static unsigned int chunks_right(struct pair *p)
 {
 	uint8_t *got = calloc(1, FILE_SIZE);
-	unsigned int k, right = 0;
+	unsigned int right = 0;
+	size_t at;
 
 	assert_non_null(got);
 	assert_true(pread(p->out, got, FILE_SIZE, 0) >= 0);
-	for (k = 0; k * STREAM_CHUNK < FILE_SIZE; k++) {
-		size_t left = FILE_SIZE - k * STREAM_CHUNK;
+	for (at = 0; at < FILE_SIZE; at += STREAM_CHUNK) {
+		size_t left = FILE_SIZE - at;
 
-		right += memcmp(got + k * STREAM_CHUNK, p->content + k * STREAM_CHUNK,
+		right += memcmp(got + at, p->content + at,
 				left < STREAM_CHUNK ? left : STREAM_CHUNK) == 0;
 	}
 	free(got);

@@ -23,6 +23,7 @@
 #include "stall.h"
 
 #define MS INT64_C(1000000)
+#define HOUR (INT64_C(3600000) * MS)
 
 struct bell {
 	struct relay relay;
@@ -401,11 +402,11 @@ static void who_was_late_does_not_make_up_for_all(void **state)
 	(void)state;
 	area_open(&a, CORRUPT_ALL);
 	corrupt_start(&a.corrupt, 1000000, 0, 0);
-	corrupt_work(&a.corrupt, 3600 * 1000 * MS);
+	corrupt_work(&a.corrupt, HOUR);
 	for (kind = 0; kind < CORRUPT_KINDS; kind++)
 		writes += a.corrupt.counts.writes[kind];
 	assert_in_range(writes, 1, 200);
-	assert_true(corrupt_due(&a.corrupt) > 3600 * 1000 * MS);
+	assert_true(corrupt_due(&a.corrupt) > HOUR);
 	corrupt_stop(&a.corrupt);
 	assert_true(corrupt_due(&a.corrupt) == INT64_MAX);
 	area_close(&a);
