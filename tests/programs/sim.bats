@@ -109,7 +109,7 @@ count() {
 	# Two that look at the memory themselves need few: stop them, and they ring in vain.
 	for seed in $(seq 30); do
 		run -0 "$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --both-lib \
-			--drop-doorbells 50 --stall 20ms:20 --seed "$seed"
+			--drop-doorbells 50 --stall 3ms:30 --seed "$seed"
 		[[ ! $output =~ "core B: "[0-9]+" doorbells, "[1-9][0-9]*" of them rescues, " ]] ||
 			return 0
 	done
