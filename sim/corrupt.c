@@ -165,17 +165,17 @@ void corrupt_stop(struct corrupt *c)
 
 void corrupt_work(struct corrupt *c, int64_t now)
 {
+	int64_t end = now < c->until ? now : c->until;
+
 	if (c->step == 0)
 		return;
-	if (now >= c->until) {
-		corrupt_stop(c);
-		return;
-	}
 	c->last = now;
-	if (c->due < now - BURST * c->step)
-		c->due = now - BURST * c->step;
-	for (; c->due <= now; c->due += c->step)
+	if (c->due < end - BURST * c->step)
+		c->due = end - BURST * c->step;
+	for (; c->due <= end; c->due += c->step)
 		write_once(c);
+	if (now >= c->until)
+		corrupt_stop(c);
 }
 
 /* Not so often that the cores do not get to run. */
