@@ -221,6 +221,8 @@ unsigned int instance_pump(struct icbmsg *i)
 	i->news |= s->rx_rd != rd || i->link.changed;
 	if (i->rung > 0 || i->ticked)
 		judge_wakeup(i, s->rx_rd != rd && !more);
+	if (s->phase == PHASE_SHAKING || i->glance > 0)
+		wait_glance(i);
 	return instance_settle(i);
 }
 

@@ -53,6 +53,9 @@ struct icbmsg {
 	int poll_fd;  /* epoll over doorbell, timer and ready_fd */
 	bool fd_used; /* the pollable descriptor was asked for */
 
+	/* While the link comes up: ns from the last look to the next, and when that is. */
+	int64_t glance, glance_at;
+
 	/* Rescue (protocol.md section 6) */
 	int64_t rescue_interval; /* ns */
 	int64_t rescue_at;       /* when silence has lasted long enough; CLOCK_MONOTONIC ns */

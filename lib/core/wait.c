@@ -184,6 +184,26 @@ void wait_tick_at(struct icbmsg *i, int64_t when)
 		i->tick_at = when;
 }
 
+/* From the first glance on each is twice as far away, up to the rescue interval. */
+#define GLANCE_MIN INT64_C(50000)
+
+void wait_glance(struct icbmsg *i)
+{
+	int64_t now = clock_now();
+
+	if (i->session->phase != PHASE_SHAKING) {
+		i->glance = 0;
+		return;
+	}
+	if (i->glance > 0 && now < i->glance_at)
+		return;
+	i->glance = i->glance == 0 ? GLANCE_MIN : 2 * i->glance;
+	if (i->glance > i->rescue_interval)
+		i->glance = i->rescue_interval;
+	i->glance_at = now + i->glance;
+	wait_tick_at(i, i->glance_at);
+}
+
 static void take_doorbells(struct icbmsg *i)
 {
 	uint64_t rung = doorbell_clear(&i->doorbell);

@@ -347,6 +347,11 @@ static uint32_t progress(const struct proto_link *l)
 
 static bool watch(const struct proto_link *l, const void **word, uint32_t *idle)
 {
+	if (l->s->phase == PHASE_SHAKING) {
+		*word = l->tx_ring.rd_idx;
+		*idle = shm_load32(*word);
+		return true;
+	}
 	*word = l->rx_ring.wr_idx;
 	*idle = l->s->rx_rd;
 	return l->s->phase == PHASE_UP;
