@@ -113,6 +113,8 @@ void client_update(struct client *c)
 {
 	bool writing = c->outbox.count > 0;
 
+	if (c->fd >= 0 && c->draining && c->eof && !writing)
+		client_end(c, "the daemon stops");
 	if (c->fd < 0)
 		return;
 	/* libevent does not mix both kinds on one descriptor; writing notices hang-ups itself. */
@@ -207,6 +209,15 @@ void client_finish(struct client *c)
 	shutdown(c->fd, SHUT_RD);
 	event_add(&c->linger, &limit);
 	client_flush(c);
+}
+
+void client_drain(struct client *c)
+{
+	if (c->fd < 0)
+		return;
+	c->draining = true;
+	shutdown(c->fd, SHUT_RD);
+	client_update(c);
 }
 
 static void leave_queue(struct client *c)

@@ -30,6 +30,7 @@ struct client {
 	bool waiting;   /**< in the instance's queue for blocks */
 	bool eof;       /**< it will send nothing more */
 	bool deaf;      /**< it will take nothing more */
+	bool draining;  /**< ends when all input is sent on and all output taken */
 	bool finishing; /**< gets what it is owed, and then an end of file */
 	void *carry;    /**< a filled transmit buffer that could not be sent yet, or NULL */
 	size_t carry_size;
@@ -63,6 +64,9 @@ bool client_turn(struct client *c);
 
 /** No more input: send what is queued, then end the client; after drain-timeout in any case. */
 void client_finish(struct client *c);
+
+/** Take what it has sent until now, nothing more, and end it when nothing is left. */
+void client_drain(struct client *c);
 
 /** Close the connection now. @why is for the log. The struct stays until the loop comes round. */
 void client_end(struct client *c, const char *why);

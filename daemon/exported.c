@@ -83,7 +83,7 @@ static void on_spill(evutil_socket_t fd, short what, void *user)
 	(void)what;
 	pool_spill(&e->pool, clock_now());
 	TAILQ_FOREACH(c, &e->clients, in_export)
-	client_update(c);
+		client_update(c);
 	exported_arm_spill(e);
 }
 
@@ -195,12 +195,25 @@ void exported_close(struct exported *e)
 
 	listener_close(&e->listener);
 	TAILQ_FOREACH(c, &e->clients, in_export)
-	client_end(c, "the endpoint is closed");
+		client_end(c, "the endpoint is closed");
 	server_reap(e->instance->server);
 	event_del(&e->spill);
 	icbmsg_ept_deregister(e->ept);
 	TAILQ_REMOVE(&e->instance->exports, e, next);
 	free(e);
+}
+
+void exported_drain(struct exported *e)
+{
+	struct client *c;
+
+	listener_close(&e->listener);
+	TAILQ_FOREACH(c, &e->clients, in_export) {
+		if (e->bound)
+			client_drain(c);
+		else
+			client_finish(c);
+	}
 }
 
 int exported_set(struct exported *e, const struct endpoint_settings *settings,
@@ -221,7 +234,7 @@ static void update_clients(struct exported *e)
 	struct client *c;
 
 	TAILQ_FOREACH(c, &e->clients, in_export)
-	client_update(c);
+		client_update(c);
 }
 
 void exported_bound(struct exported *e)
@@ -249,9 +262,8 @@ void exported_unbound(struct exported *e, const struct icbmsg_unbound *info)
 		 info->unknown_tx);
 	pool_lose_held(&e->pool);
 	exported_arm_spill(e);
-	TAILQ_FOREACH(c, &e->clients, in_export)
-	{
-		if (e->settings.on_unbound == UNBOUND_CLOSE)
+	TAILQ_FOREACH(c, &e->clients, in_export) {
+		if (e->settings.on_unbound == UNBOUND_CLOSE || e->instance->server->draining)
 			client_finish(c);
 		else
 			client_update(c);
@@ -295,8 +307,7 @@ static void fan_out(struct exported *e, const void *data, size_t size)
 	bool given = false;
 	struct client *c;
 
-	TAILQ_FOREACH(c, &e->clients, in_export)
-	{
+	TAILQ_FOREACH(c, &e->clients, in_export) {
 		if (!client_listens(c))
 			continue;
 		given = true;

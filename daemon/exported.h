@@ -64,6 +64,9 @@ int exported_open(struct exported **out, struct instance *i, const char *name,
 /** Clients get an end of file. No client may be at work, and ended ones must have been freed. */
 void exported_close(struct exported *e);
 
+/** No new clients; those there are end when they have sent and got everything. */
+void exported_drain(struct exported *e);
+
 /** Change what can change while it is open. */
 int exported_set(struct exported *e, const struct endpoint_settings *settings,
 		 char error[ERROR_SIZE]);

@@ -29,8 +29,8 @@ struct exported *instance_find(const struct instance *i, const char *name)
 	struct exported *e;
 
 	TAILQ_FOREACH(e, &i->exports, next)
-	if (strcmp(e->name, name) == 0)
-		return e;
+		if (strcmp(e->name, name) == 0)
+			return e;
 	return NULL;
 }
 
@@ -70,8 +70,8 @@ static bool must_stall(const struct instance *i)
 	if (i->holdable)
 		return false;
 	TAILQ_FOREACH(e, &i->exports, next)
-	if (pool_is_blocking(&e->pool))
-		return true;
+		if (pool_is_blocking(&e->pool))
+			return true;
 	return false;
 }
 
@@ -152,8 +152,8 @@ static int export_all(struct instance *i, char error[ERROR_SIZE])
 	int ret = make_directory(i, error);
 
 	STAILQ_FOREACH(e, &i->server->settings->endpoints, next)
-	if (ret == 0 && !e->pattern && strcmp(e->instance, i->name) == 0)
-		ret = exported_open(&exported, i, e->name, &e->values, error);
+		if (ret == 0 && !e->pattern && strcmp(e->instance, i->name) == 0)
+			ret = exported_open(&exported, i, e->name, &e->values, error);
 	return ret;
 }
 

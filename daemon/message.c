@@ -87,8 +87,7 @@ bool message_to_memory(struct message *m)
 		return false;
 	memcpy(m->copy, m->data, m->size);
 	m->data = m->copy;
-	TAILQ_FOREACH(e, &m->entries, in_message)
-	{
+	TAILQ_FOREACH(e, &m->entries, in_message) {
 		entry_unpay(e);
 		entry_pay_bytes(e);
 	}

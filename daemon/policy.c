@@ -95,8 +95,8 @@ static bool all_have_room(const struct message *m)
 	const struct entry *e;
 
 	TAILQ_FOREACH(e, &m->entries, in_message)
-	if (outbox_room(e->outbox, m->size) != LIMIT_NONE)
-		return false;
+		if (outbox_room(e->outbox, m->size) != LIMIT_NONE)
+			return false;
 	return true;
 }
 

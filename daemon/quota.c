@@ -51,8 +51,8 @@ static struct account *find(struct limits *l, uid_t uid)
 	struct account *a;
 
 	LIST_FOREACH(a, &l->accounts, next)
-	if (a->uid == uid)
-		return a;
+		if (a->uid == uid)
+			return a;
 	a = calloc(1, sizeof(*a));
 	if (a) {
 		a->uid = uid;
@@ -107,6 +107,24 @@ void limits_sub_bytes(struct limits *l, struct account *account, uint64_t bytes)
 {
 	l->bytes -= bytes;
 	account->bytes -= bytes;
+}
+
+static uint64_t taken(const struct account *a, enum limit limit)
+{
+	if (limit == LIMIT_CLIENTS_PER_UID)
+		return a->clients;
+	return limit == LIMIT_BYTES_PER_UID ? a->bytes : a->held;
+}
+
+uint64_t limits_most(const struct limits *l, enum limit limit)
+{
+	const struct account *a;
+	uint64_t most = 0;
+
+	LIST_FOREACH(a, &l->accounts, next)
+		if (taken(a, limit) > most)
+			most = taken(a, limit);
+	return most;
 }
 
 enum limit limits_check_held(const struct limits *l, const struct account *account, bool fresh)

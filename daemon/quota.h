@@ -70,6 +70,9 @@ enum limit limits_check_bytes(const struct limits *l, const struct account *acco
 void limits_add_bytes(struct limits *l, struct account *account, uint64_t bytes);
 void limits_sub_bytes(struct limits *l, struct account *account, uint64_t bytes);
 
+/** The most that one user takes of a limit per user. */
+uint64_t limits_most(const struct limits *l, enum limit limit);
+
 /** Whether one more held message may wait for a client of @account; @fresh: one more buffer. */
 enum limit limits_check_held(const struct limits *l, const struct account *account, bool fresh);
 

@@ -13,7 +13,13 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "control.h"
+#include "descriptors.h"
+#include "exported.h"
 #include "instance.h"
+#include "log.h"
+
+#define NS_PER_S INT64_C(1000000000)
 
 static void on_reap(evutil_socket_t fd, short what, void *user)
 {
@@ -36,6 +42,37 @@ void server_reap(struct server *s)
 		TAILQ_REMOVE(&s->dead, c, in_dead);
 		client_free(c);
 	}
+	if (s->draining && s->limits.clients == 0)
+		event_base_loopbreak(s->base);
+}
+
+static void on_drain_timeout(evutil_socket_t fd, short what, void *user)
+{
+	struct server *s = user;
+
+	(void)fd;
+	(void)what;
+	log_warning("%u clients have not taken their last messages within drain-timeout",
+		    s->limits.clients);
+	event_base_loopbreak(s->base);
+}
+
+void server_drain(struct server *s)
+{
+	int64_t ns = s->settings->daemon.drain_timeout;
+	struct timeval limit = { .tv_sec = ns / NS_PER_S, .tv_usec = ns % NS_PER_S / 1000 };
+	struct instance *i;
+	struct exported *e;
+
+	s->draining = true;
+	s->drain_timer = event_new(s->base, -1, 0, on_drain_timeout, s);
+	if (s->drain_timer)
+		event_add(s->drain_timer, &limit);
+	TAILQ_FOREACH(i, &s->instances, next)
+		TAILQ_FOREACH(e, &i->exports, next)
+			exported_drain(e);
+	/* It looks whether anybody is left. */
+	event_active(s->reaper, EV_TIMEOUT, 0);
 }
 
 struct instance *server_find(const struct server *s, const char *name)
@@ -43,8 +80,8 @@ struct instance *server_find(const struct server *s, const char *name)
 	struct instance *i;
 
 	TAILQ_FOREACH(i, &s->instances, next)
-	if (strcmp(i->name, name) == 0)
-		return i;
+		if (strcmp(i->name, name) == 0)
+			return i;
 	return NULL;
 }
 
@@ -93,6 +130,12 @@ static int make_base(struct server *s, char error[ERROR_SIZE])
 	return -ENOMEM;
 }
 
+void server_set_limits(struct server *s)
+{
+	limits_set(&s->limits, &s->settings->daemon);
+	s->limits.max_clients = descriptors_for_clients(s->settings, s->limits.max_clients);
+}
+
 int server_init(struct server *s, char error[ERROR_SIZE])
 {
 	const struct instance_section *section;
@@ -103,13 +146,15 @@ int server_init(struct server *s, char error[ERROR_SIZE])
 	TAILQ_INIT(&s->dead);
 	s->lock_fd = -1;
 	limits_init(&s->limits);
-	limits_set(&s->limits, &s->settings->daemon);
+	server_set_limits(s);
 	ret = make_base(s, error);
 	if (ret == 0)
 		ret = lock_rundir(s, error);
 	STAILQ_FOREACH(section, &s->settings->instances, next)
+		if (ret == 0)
+			ret = instance_open(&i, s, section, error);
 	if (ret == 0)
-		ret = instance_open(&i, s, section, error);
+		ret = control_open(&s->control, s, error);
 	return ret;
 }
 
@@ -117,8 +162,11 @@ void server_deinit(struct server *s)
 {
 	struct instance *i;
 
+	control_close(s->control);
 	while ((i = TAILQ_FIRST(&s->instances)))
 		instance_close(i);
+	if (s->drain_timer)
+		event_free(s->drain_timer);
 	if (s->reaper)
 		event_free(s->reaper);
 	if (s->base)

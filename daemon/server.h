@@ -15,6 +15,7 @@
 #include "settings.h"
 
 struct client;
+struct control;
 struct instance;
 
 struct server {
@@ -25,8 +26,11 @@ struct server {
 	TAILQ_HEAD(, instance) instances;
 	TAILQ_HEAD(, client) dead; /* ended, to be freed when nobody works on them */
 	struct event *reaper;
+	struct control *control;
 	uint64_t clients_ever;
 	int lock_fd; /* of the rundir: one daemon at a time */
+	bool draining;
+	struct event *drain_timer;
 };
 
 /**
@@ -38,6 +42,15 @@ int server_init(struct server *s, char error[ERROR_SIZE]);
 
 /** Close everything. */
 void server_deinit(struct server *s);
+
+/** Take over the limits of the settings, as far as there are file descriptors for them. */
+void server_set_limits(struct server *s);
+
+/**
+ * No new clients; those that are there get what is queued for them, and what they have sent is sent
+ * on. The loop ends when that is done, or drain-timeout is over.
+ */
+void server_drain(struct server *s);
 
 /** Free @c once the loop comes round. */
 void server_bury(struct server *s, struct client *c);

@@ -50,8 +50,8 @@ struct instance_section *settings_find_instance(const struct settings *s, const 
 	struct instance_section *i;
 
 	STAILQ_FOREACH(i, &s->instances, next)
-	if (strcmp(i->name, name) == 0)
-		return i;
+		if (strcmp(i->name, name) == 0)
+			return i;
 	return NULL;
 }
 
@@ -84,8 +84,8 @@ static struct endpoint_section *find_section(const struct settings *s, const cha
 	struct endpoint_section *e;
 
 	STAILQ_FOREACH(e, &s->endpoints, next)
-	if (strcmp(e->instance, instance) == 0 && strcmp(e->text, text) == 0)
-		return e;
+		if (strcmp(e->instance, instance) == 0 && strcmp(e->text, text) == 0)
+			return e;
 	return NULL;
 }
 
@@ -186,8 +186,7 @@ static int load_instances(struct reader *r)
 	struct instance_section *i;
 	int ret;
 
-	STAILQ_FOREACH(i, &r->s->instances, next)
-	{
+	STAILQ_FOREACH(i, &r->s->instances, next) {
 		ret = icbmsg_config_load(i->cfg, r->path, i->name);
 		if (ret < 0 && ret != -ENOENT) {
 			snprintf(r->error, ERROR_SIZE, "%s", icbmsg_config_error(i->cfg));
@@ -280,8 +279,7 @@ static int check(const struct settings *s, const struct settings_source *source,
 			 source->path);
 		return -ENOENT;
 	}
-	STAILQ_FOREACH(e, &s->endpoints, next)
-	{
+	STAILQ_FOREACH(e, &s->endpoints, next) {
 		if (settings_find_instance(s, e->instance))
 			continue;
 		snprintf(error, ERROR_SIZE,
@@ -318,8 +316,8 @@ static int check_instances(const struct settings *s, char *error)
 	int ret = 0;
 
 	STAILQ_FOREACH(i, &s->instances, next)
-	if (ret == 0)
-		ret = check_instance(i, error);
+		if (ret == 0)
+			ret = check_instance(i, error);
 	return ret;
 }
 
@@ -391,8 +389,7 @@ const struct endpoint_section *settings_find_endpoint(const struct settings *s,
 {
 	const struct endpoint_section *e, *match = NULL;
 
-	STAILQ_FOREACH(e, &s->endpoints, next)
-	{
+	STAILQ_FOREACH(e, &s->endpoints, next) {
 		if (strcmp(e->instance, instance) != 0)
 			continue;
 		if (!e->pattern && strcmp(e->name, name) == 0)

@@ -104,6 +104,9 @@ struct instance_section *settings_find_instance(const struct settings *s, const 
 const struct endpoint_section *settings_find_endpoint(const struct settings *s,
 						      const char *instance, const char *name);
 
+/** The word for a policy in the configuration. */
+const char *settings_policy_name(enum policy policy);
+
 /** Print the configuration such that it can be read again, each value with its origin behind. */
 void settings_print(const struct settings *s, FILE *out);
 

@@ -147,6 +147,11 @@ static const struct key endpoint_keys[] = {
 	  .fixed = true },
 };
 
+const char *settings_policy_name(enum policy policy)
+{
+	return policies[policy];
+}
+
 const struct key_table settings_daemon_keys = {
 	.section = "daemon",
 	.keys = daemon_keys,

@@ -45,9 +45,8 @@ void settings_print(const struct settings *s, FILE *out)
 	fprintf(out, "[daemon]\n");
 	print_section(out, &settings_daemon_keys, &s->texts);
 	STAILQ_FOREACH(i, &s->instances, next)
-	print_instance(out, i);
-	STAILQ_FOREACH(e, &s->endpoints, next)
-	{
+		print_instance(out, i);
+	STAILQ_FOREACH(e, &s->endpoints, next) {
 		fprintf(out, "\n[endpoint %s/%s] ; %s\n", e->instance, e->text, e->origin);
 		print_section(out, &settings_endpoint_keys, &e->texts);
 	}

@@ -97,8 +97,7 @@ static void check_books(void)
 		uint32_t count = 0, own_held = 0;
 		const struct entry *e;
 
-		TAILQ_FOREACH(e, &o->entries, in_outbox)
-		{
+		TAILQ_FOREACH(e, &o->entries, in_outbox) {
 			count++;
 			own_bytes += e->message->held ? 0 : message_cost(e->message->size);
 			own_held += e->message->held;
@@ -112,8 +111,7 @@ static void check_books(void)
 		bytes += own_bytes;
 		queued += count;
 	}
-	TAILQ_FOREACH(m, &pool.held_messages, in_pool)
-	{
+	TAILQ_FOREACH(m, &pool.held_messages, in_pool) {
 		held++;
 		blocks += m->blocks;
 		forced += m->forced;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of icbmsgd need of a client: sockets that give up after a while, and the count of
 everything that has come."""
+import json
 import os
 import socket
 import time
@@ -32,3 +33,41 @@ def until(condition, what):
         if time.monotonic() > end:
             raise TimeoutError(what)
         time.sleep(0.005)
+
+
+def ask(command, **arguments):
+    """A request to the daemon's control socket; the answer, whatever it is."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.settimeout(PATIENCE)
+    s.connect("run/control")
+    s.sendall(json.dumps({"version": 1, "command": command, **arguments}).encode() + b"\n")
+    with s.makefile() as f:
+        answer = json.loads(f.readline())
+    s.close()
+    return answer
+
+
+def instance():
+    return ask("stats")["instances"][0]
+
+
+def endpoint(name):
+    return next(e for e in instance()["endpoints"] if e["name"] == name)
+
+
+def limit(name):
+    return ask("stats")["limits"][name]
+
+
+def balanced(delivery):
+    """Every message that was offered has one fate, or waits."""
+    fates = ("delivered", "dropped_oldest", "dropped_newest", "abandoned", "stale", "oversize")
+    return delivery["offered"] == delivery["queued"] + sum(delivery[f] for f in fates)
+
+
+def numbered(n, size=1000):
+    return b"%08d" % n + b"." * (size - 8)
+
+
+def number_of(message):
+    return int(message[:8])
