@@ -20,7 +20,7 @@ common_teardown() {
 	# However a test ends, the daemon stops by itself when asked to; sanitizers speak up here, too.
 	[ -z "$daemon" ] || stop_daemon || status=1
 	[ -z "$core" ] || stop_core
-	[ ! -e log ] || sed 's/^/# log: /' log
+	[ ! -e log ] || tail -n 20 log | sed 's/^/# log: /'
 	cd /
 	rm -rf "$work" "/dev/shm/$shm"
 	return "$status"
