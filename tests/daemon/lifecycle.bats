@@ -285,3 +285,22 @@ teardown() {
 	tail --pid="$daemon" -f /dev/null
 	daemon=''
 }
+
+@test "the example configuration is right once its examples are switched on" {
+	sed -e 's/^#\([a-z[]\)/\1/' -e 's/^\(.*group = \)icbmsg/\1root/' \
+		"$ICBMSG_SOURCE_DIR/conf/icbmsgd.conf" >example.conf
+	grep -q '^\[instance net\]' example.conf
+	run -0 "$bin/icbmsgd" -c example.conf --check-config
+	[ -z "$output" ]
+	run -0 "$bin/icbmsgd" -c example.conf --print-config
+	[[ $output == *"[endpoint net/log-*]"* ]]
+}
+
+@test "icbmsgd.conf(5) explains every key, and no other" {
+	sed -n 's/.*\.name = "\([a-z-]*\)".*/\1/p' "$ICBMSG_SOURCE_DIR/daemon/settings_keys.c" |
+		sort >keys
+	[ "$(wc -l <keys)" -gt 20 ]
+	grep '^\*[a-z-]*\* = ' "$ICBMSG_SOURCE_DIR/conf/icbmsgd.conf.5.scd" |
+		grep -o '\*[a-z-]*\* = ' | tr -d '*= ' | grep -v '^|' | sort >explained
+	diff keys explained
+}
