@@ -288,10 +288,10 @@ static struct arrival arrive(struct exported *e, const void *data, size_t size)
 	return a;
 }
 
-static void offer(struct exported *e, struct arrival *a, struct client *c)
+static void offer(struct arrival *a, struct client *c)
 {
 	/* Between two clients the link is used, and may turn out to be lost. */
-	if (e->instance->holdable && !a->message && !is_current(e, a->rx)) {
+	if (!arrival_is_current(a)) {
 		outbox_count(&c->outbox, FATE_STALE, a->size);
 		return;
 	}
@@ -313,7 +313,7 @@ static void fan_out(struct exported *e, const void *data, size_t size)
 		given = true;
 		c->outbox.stats.offered++;
 		e->pool.stats.offered++;
-		offer(e, &a, c);
+		offer(&a, c);
 	}
 	arrival_done(&a);
 	e->stats.no_client += !given;

@@ -134,6 +134,12 @@ struct arrival {
 	struct message *message; /**< once it waits for somebody */
 };
 
+/**
+ * Whether @a->data, which changes when the message is copied, still is the message: to be asked
+ * before it is read, as the other core may have restarted.
+ */
+bool arrival_is_current(const struct arrival *a);
+
 /** Put the message into @o, or apply the policy. The caller has counted it as offered. */
 void arrival_queue(struct arrival *a, struct outbox *o);
 

@@ -145,6 +145,8 @@ static struct message *make(struct arrival *a, bool hold)
 			a->message = message_copy(a->pool, a->data, a->size);
 		if (a->message && hold)
 			a->holdable = false; /* the hold is the message's now */
+		if (a->message)
+			a->data = a->message->data;
 	}
 	return a->message;
 }
@@ -218,12 +220,23 @@ void arrival_queue(struct arrival *a, struct outbox *o)
 			outbox_count(o, FATE_DROPPED_NEWEST, a->size);
 			return;
 		}
+		/* The buffer has been given back. */
+		a->data = a->message->data;
 	}
 	limit = outbox_room(o, a->size);
 	if (limit == LIMIT_NONE)
 		add(a, o, false);
 	else
 		apply_policy(a, o, limit);
+}
+
+bool arrival_is_current(const struct arrival *a)
+{
+	const struct pool *p = a->pool;
+
+	if (a->message ? !a->message->held : !a->holdable)
+		return true;
+	return p->ops->is_current(p->user, a->rx);
 }
 
 void arrival_done(struct arrival *a)

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 
-PATIENCE = 60 * (5 if os.environ.get("ICBMSG_SANITIZE") else 1)
+PATIENCE = 240 * (5 if os.environ.get("ICBMSG_SANITIZE") else 1)
 
 
 def connect(path):
