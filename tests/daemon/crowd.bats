@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # icbmsgd and many clients.
-# shellcheck disable=SC2154 # set by daemon.bash
+# shellcheck disable=SC2154,SC2030,SC2031 # set by daemon.bash, and per test
 
 bats_require_minimum_version 1.5.0
 
