@@ -25,8 +25,8 @@ BEGIN {
 	may["lib/client"] = "util wire mem proto core client icbmsg.h"
 	may["lib/api.c"] = "util wire mem proto core client icbmsg.h"
 	may["lib/icbmsg.h"] = ""
-	may["tools"] = "icbmsg.h OWN"
-	may["daemon"] = "icbmsg.h client/protocol.h OWN"
+	may["tools"] = "icbmsg.h client/control.h OWN"
+	may["daemon"] = "icbmsg.h client/protocol.h client/control.h OWN"
 	# The model of the firmware shares nothing with lib but arithmetic; the other core is lib itself.
 	may["sim"] = "icbmsg.h util wire/layout.h OWN"
 	layers = "^(util|wire|mem|proto|core|client)/"

@@ -51,6 +51,22 @@ const char *icbmsg_config_get(const struct icbmsg_config *cfg, const char *key)
 	return cfg && key ? config_get(cfg, key) : NULL;
 }
 
+const char *icbmsg_config_origin(const struct icbmsg_config *cfg, const char *key)
+{
+	return cfg && key ? config_origin(cfg, key) : NULL;
+}
+
+const char *icbmsg_config_key(unsigned int n, const char **fallback)
+{
+	return config_key_name(n, fallback);
+}
+
+int icbmsg_config_scan(struct icbmsg_config *cfg, const char *path, icbmsg_config_item_fn fn,
+		       void *user)
+{
+	return cfg && path && fn ? config_scan(cfg, path, fn, user) : -EINVAL;
+}
+
 const char *icbmsg_config_error(const struct icbmsg_config *cfg)
 {
 	return cfg ? config_error(cfg) : "";
@@ -293,6 +309,11 @@ int icbmsg_hold_rx(struct icbmsg *link, const void *data, struct icbmsg_rx *rx)
 int icbmsg_release_rx(struct icbmsg *link, struct icbmsg_rx rx)
 {
 	return link ? receive_release(link, rx) : -EINVAL;
+}
+
+bool icbmsg_rx_is_current(struct icbmsg *link, struct icbmsg_rx rx)
+{
+	return receive_is_current(link, rx);
 }
 
 int icbmsg_next_event(struct icbmsg *link, struct icbmsg_event *event, int64_t timeout_ns)

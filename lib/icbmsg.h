@@ -110,6 +110,42 @@ int icbmsg_config_set(struct icbmsg_config *cfg, const char *key, const char *va
 const char *icbmsg_config_get(const struct icbmsg_config *cfg, const char *key);
 
 /**
+ * Where a key's value was read, "FILE:LINE"; NULL if it was not read from a file. Owned by the
+ * configuration, valid until it is changed or freed.
+ */
+const char *icbmsg_config_origin(const struct icbmsg_config *cfg, const char *key);
+
+/**
+ * The name of key number @n, from 0; NULL behind the last one. Static.
+ * @fallback: NULL, or where its default goes, as text; NULL if it has none that is a constant.
+ */
+const char *icbmsg_config_key(unsigned int n, const char **fallback);
+
+/** One piece of a configuration file; what it points to is valid during the call only. */
+struct icbmsg_config_item {
+	const char *section; /**< "instance", "endpoint" or "daemon" */
+	const char *name;    /**< what follows it in the heading, "" for nothing */
+	const char *key;     /**< NULL: this is the heading itself */
+	const char *value;   /**< NULL of a heading */
+	const char *path;    /**< of the file, as it was given */
+	unsigned int line;   /**< from 1 */
+	uint64_t reserved[4];
+};
+
+/** Returns 0, or a negative errno value to end the reading. */
+typedef int (*icbmsg_config_item_fn)(void *user, const struct icbmsg_config_item *item);
+
+/**
+ * Read the file @path and show every heading and every key to @fn, in the order of the file. For
+ * programs that keep sections of their own, [endpoint INSTANCE/NAME] and [daemon], beside the
+ * instances: their keys are shown as they are, those of instances have been checked. @cfg is for
+ * the text of icbmsg_config_error() only; nothing in it is set.
+ * Errors: as icbmsg_config_load() for what is wrong in the file; what @fn returns.
+ */
+int icbmsg_config_scan(struct icbmsg_config *cfg, const char *path, icbmsg_config_item_fn fn,
+		       void *user);
+
+/**
  * One line about the last call on @cfg that failed (icbmsg_open included): what is wrong, where,
  * and what to do. Never NULL; "" if none failed. Owned by the configuration, valid until the next
  * call on it.
@@ -376,6 +412,13 @@ int icbmsg_hold_rx(struct icbmsg *link, const void *data, struct icbmsg_rx *rx);
  * -ENOENT if that buffer is not held.
  */
 int icbmsg_release_rx(struct icbmsg *link, struct icbmsg_rx rx);
+
+/**
+ * Whether a held buffer still is the message it was. False after a restart of the other side, which
+ * may write to it from then on. A thread that alone uses the instance asks before it reads: nothing
+ * changes between its calls. Otherwise ask afterwards: what was read before counts if this is true.
+ */
+bool icbmsg_rx_is_current(struct icbmsg *link, struct icbmsg_rx rx);
 
 /* ------------------------------------------------------------------------------------------------
  * Events one by one: what icbmsg_dispatch() is made of, for language bindings and other loops

@@ -96,6 +96,33 @@ int config_load(struct icbmsg_config *cfg, const char *path, const char *instanc
 	return ret;
 }
 
+int config_scan(struct icbmsg_config *cfg, const char *path, icbmsg_config_item_fn fn, void *user)
+{
+	struct config_section *list;
+	int ret = config_file_scan(&list, path, fn, user, cfg->error);
+
+	if (ret == 0)
+		config_section_free(list);
+	return ret;
+}
+
+const char *config_origin(const struct icbmsg_config *cfg, const char *key)
+{
+	char error[CONFIG_ERROR_SIZE];
+	int id = config_key_find(key, error);
+
+	return id < 0 ? NULL : cfg->entries[id].origin;
+}
+
+const char *config_key_name(unsigned int n, const char **fallback)
+{
+	if (n >= KEY_COUNT)
+		return NULL;
+	if (fallback)
+		*fallback = config_keys[n].fallback;
+	return config_keys[n].name;
+}
+
 int config_set(struct icbmsg_config *cfg, const char *key, const char *value)
 {
 	struct config_entry entry = { 0 };

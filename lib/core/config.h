@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "icbmsg.h"
 #include "mem/doorbell.h"
 #include "mem/memory.h"
 #include "wire/layout.h"
@@ -37,14 +38,15 @@ struct config_values {
 	char name[CONFIG_NAME_SIZE];       /* of the instance; "" if it came key by key */
 };
 
-struct icbmsg_config;
-
 int config_new(struct icbmsg_config **cfg);
 void config_free(struct icbmsg_config *cfg);
 int config_load(struct icbmsg_config *cfg, const char *path, const char *instance);
 int config_set(struct icbmsg_config *cfg, const char *key, const char *value);
 const char *config_get(const struct icbmsg_config *cfg, const char *key);
 const char *config_error(const struct icbmsg_config *cfg);
+int config_scan(struct icbmsg_config *cfg, const char *path, icbmsg_config_item_fn fn, void *user);
+const char *config_origin(const struct icbmsg_config *cfg, const char *key);
+const char *config_key_name(unsigned int n, const char **fallback);
 
 /*
  * All values with defaults filled in. Layouts only: memory and doorbell may be missing and blocks

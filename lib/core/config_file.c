@@ -33,6 +33,9 @@ struct parser {
 	char text[LINE_SIZE];
 	struct config_section *list, **tail;
 	struct config_section *current; /* NULL in sections that are not for us */
+	icbmsg_config_item_fn visit;    /* NULL: nobody else wants to see what is read */
+	void *visit_user;
+	char kind[LINE_SIZE], name[LINE_SIZE]; /* of the section */
 	int ret;
 	char *error;
 };
@@ -130,9 +133,40 @@ static int unknown_section(struct parser *p, const char *kind)
 		    quoted);
 }
 
+/* A section for a program that keeps its own in the same file. */
+static int begin_foreign(struct parser *p)
+{
+	if (strcmp(p->kind, "endpoint") == 0)
+		return *p->name ? 0 :
+				  fail(p, -EINVAL,
+				       "[endpoint]: the name is missing; write [endpoint "
+				       "INSTANCE/NAME]");
+	if (strcmp(p->kind, "daemon") == 0)
+		return *p->name ? fail(p, -EINVAL, "[daemon]: takes no name; write [daemon]") : 0;
+	return unknown_section(p, p->kind);
+}
+
+/* Show the visitor a heading, or with @key what was set to what. */
+static int show(struct parser *p, const char *key, const char *value)
+{
+	struct icbmsg_config_item item = { .section = p->kind,
+					   .name = p->name,
+					   .key = key,
+					   .value = value,
+					   .path = p->path,
+					   .line = p->line };
+	int ret;
+
+	if (!p->visit)
+		return 0;
+	ret = p->visit(p->visit_user, &item);
+	return ret < 0 ? fail(p, ret, "refused") : 0;
+}
+
 static int begin_section(struct parser *p, char *heading)
 {
 	char *end = strchr(heading, ']'), *kind, *name;
+	int ret;
 
 	if (!end)
 		return fail(p, -EINVAL, "the section's heading has no end; write ] after it");
@@ -148,17 +182,10 @@ static int begin_section(struct parser *p, char *heading)
 	name = kind + strcspn(kind, " \t");
 	if (*name)
 		*name++ = '\0';
-	name = trim(name);
-	if (strcmp(kind, "instance") == 0)
-		return begin_instance(p, name);
-	if (strcmp(kind, "endpoint") == 0)
-		return *name ? 0 :
-			       fail(p, -EINVAL,
-				    "[endpoint]: the name is missing; write [endpoint "
-				    "INSTANCE/NAME]");
-	if (strcmp(kind, "daemon") == 0)
-		return *name ? fail(p, -EINVAL, "[daemon]: takes no name; write [daemon]") : 0;
-	return unknown_section(p, kind);
+	strcpy(p->kind, kind);
+	strcpy(p->name, trim(name));
+	ret = strcmp(kind, "instance") == 0 ? begin_instance(p, p->name) : begin_foreign(p);
+	return ret < 0 ? ret : show(p, NULL, NULL);
 }
 
 /*
@@ -241,7 +268,7 @@ static int take_pair(struct parser *p, const char *name, const char *value)
 			    "%s: outside of any section; write [instance NAME] above it",
 			    config_quote(quoted, name));
 	if (!s)
-		return 0;
+		return show(p, name, value);
 	id = config_key_find(name, why);
 	if (id < 0)
 		return fail(p, -EINVAL, "%s", why);
@@ -256,7 +283,7 @@ static int take_pair(struct parser *p, const char *name, const char *value)
 	s->entries[id].origin = make_origin(p);
 	if (!s->entries[id].text || !s->entries[id].origin)
 		return fail(p, -ENOMEM, "out of memory");
-	return 0;
+	return show(p, name, value);
 }
 
 /* Called by inih for each key = value. Its idea of the section is cut short; ours is not. */
@@ -269,29 +296,43 @@ static int handle(void *user, const char *section, const char *name, const char 
 	return take_pair(p, name, value) == 0;
 }
 
+/* Read @p->stream; *@list is written on success. */
+static int parse_all(struct parser *p, struct config_section **list)
+{
+	int ret;
+
+	p->tail = &p->list;
+	ret = ini_parse_stream(feed, p, handle, p);
+	check_pair(p);
+	if (ret < 0)
+		fail(p, -ENOMEM, "out of memory");
+	else if (ret > 0)
+		fail(p, -EINVAL, "inih refuses line %d", ret);
+	if (p->ret < 0) {
+		config_section_free(p->list);
+		return p->ret;
+	}
+	*list = p->list;
+	return 0;
+}
+
 int config_file_parse(struct config_section **list, FILE *stream, const char *path,
 		      char error[CONFIG_ERROR_SIZE])
 {
 	struct parser p = { .stream = stream, .path = path, .error = error };
-	int ret;
 
-	p.tail = &p.list;
-	ret = ini_parse_stream(feed, &p, handle, &p);
-	check_pair(&p);
-	if (ret < 0)
-		fail(&p, -ENOMEM, "out of memory");
-	else if (ret > 0)
-		fail(&p, -EINVAL, "inih refuses line %d", ret);
-	if (p.ret < 0) {
-		config_section_free(p.list);
-		return p.ret;
-	}
-	*list = p.list;
-	return 0;
+	return parse_all(&p, list);
 }
 
 int config_file_read(struct config_section **list, const char *path, char error[CONFIG_ERROR_SIZE])
 {
+	return config_file_scan(list, path, NULL, NULL, error);
+}
+
+int config_file_scan(struct config_section **list, const char *path, icbmsg_config_item_fn fn,
+		     void *user, char error[CONFIG_ERROR_SIZE])
+{
+	struct parser p = { .path = path, .error = error, .visit = fn, .visit_user = user };
 	_cleanup_(close_file) FILE *stream = fopen(path, "re");
 	const char *shown = config_short_path(path);
 	struct stat st;
@@ -301,8 +342,10 @@ int config_file_read(struct config_section **list, const char *path, char error[
 		ret = -errno;
 	else if (S_ISDIR(st.st_mode))
 		ret = -EISDIR;
-	if (ret == 0)
-		return config_file_parse(list, stream, path, error);
+	if (ret == 0) {
+		p.stream = stream;
+		return parse_all(&p, list);
+	}
 	if (ret == -EISDIR)
 		snprintf(error, CONFIG_ERROR_SIZE, "%s: is a directory; name a file in it", shown);
 	else if (ret == -ENOENT)

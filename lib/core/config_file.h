@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "core/config_keys.h"
+#include "icbmsg.h"
 
 struct config_section {
 	struct config_section *next;
@@ -28,6 +29,10 @@ int config_file_read(struct config_section **list, const char *path, char error[
 /* The same of an open stream; @path is for messages. */
 int config_file_parse(struct config_section **list, FILE *stream, const char *path,
 		      char error[CONFIG_ERROR_SIZE]);
+
+/* The same of a file; every heading and every key is shown to @fn, which ends it with an error. */
+int config_file_scan(struct config_section **list, const char *path, icbmsg_config_item_fn fn,
+		     void *user, char error[CONFIG_ERROR_SIZE]);
 
 void config_section_free(struct config_section *list);
 

@@ -282,6 +282,17 @@ static int unhold(struct icbmsg *i, struct icbmsg_rx rx)
 	return 0;
 }
 
+bool receive_is_current(struct icbmsg *i, struct icbmsg_rx rx)
+{
+	bool current;
+
+	pthread_mutex_lock(&i->lock);
+	current = rx.id == handle_of(i->session, (uint8_t)rx.id) &&
+		  i->session->rx[(uint8_t)rx.id].holds > 0;
+	pthread_mutex_unlock(&i->lock);
+	return current;
+}
+
 int receive_release(struct icbmsg *i, struct icbmsg_rx rx)
 {
 	bool last;

@@ -85,10 +85,12 @@ static void holds_are_counted(void **state)
 	assert_int_equal(icbmsg_hold_rx(e.b, (const uint8_t *)ev.data + 4, &first), -ENOENT);
 	assert_int_equal(icbmsg_hold_rx(e.b, ev.data, &first), 0);
 	assert_int_equal(icbmsg_hold_rx(e.b, ev.data, &second), 0);
+	assert_true(icbmsg_rx_is_current(e.b, first));
 	/* Released while its event is still out: not given back before that is over. */
 	assert_int_equal(icbmsg_release_rx(e.b, first), 0);
 	assert_int_equal(icbmsg_release_rx(e.b, second), 0);
 	assert_int_equal(icbmsg_release_rx(e.b, second), -ENOENT);
+	assert_false(icbmsg_rx_is_current(e.b, second));
 	assert_int_equal(ends_stats(e.b).rx_held, 1);
 	assert_int_equal(icbmsg_next_event(e.b, &ev, 0), 0);
 	assert_int_equal(icbmsg_hold_rx(e.b, &ev, &first), -ENOENT);

@@ -423,6 +423,7 @@ static void held_buffers_become_stale(void **state)
 	r->seen.hold = false;
 	restart_and_notice(r);
 	assert_int_equal(ends_stats(lib(r)).rx_held, 0);
+	assert_false(icbmsg_rx_is_current(lib(r), r->seen.held[0]));
 	assert_int_equal(icbmsg_release_rx(lib(r), r->seen.held[0]), -ESTALE);
 	until_bound(r, r->seen.unbound + 1);
 	exchange(r);

@@ -165,7 +165,7 @@ config() {
 	run "$ICBMSG_BIN_DIR/icbmsg-cat" --direct "$BATS_TEST_TMPDIR/one.conf" -u other
 	second=$status
 	[[ "$output" == *"one.state"*"another process has this instance open"* ]]
-	open=$("$ctl" stats "$BATS_TEST_TMPDIR/one.conf")
+	open=$("$ctl" counters "$BATS_TEST_TMPDIR/one.conf")
 	kill -9 "$pid"
 	wait "$pid" || true
 	run "$ctl" inspect "$BATS_TEST_TMPDIR/one.conf"
@@ -181,7 +181,7 @@ config() {
 	[[ "$json" == *'"name":"chat","endpoint":0,"state":"bound",'*'"rx_messages":1,"rx_bytes":5}'* ]]
 	[[ "$json" == *'"counters":{"opens":1,'*'"rx_messages":1,'* ]]
 	# The shared memory is gone; what the side knew is not.
-	[[ "$("$ctl" stats "$BATS_TEST_TMPDIR/one.conf")" == *" chat"*"rx_bytes "*" 5 "* ]]
+	[[ "$("$ctl" counters "$BATS_TEST_TMPDIR/one.conf")" == *" chat"*"rx_bytes "*" 5 "* ]]
 	[[ "$("$ctl" records "$BATS_TEST_TMPDIR/one.conf:one")" == "flight recorder: "*"link up"* ]]
 	[[ "$("$ctl" records --json "$BATS_TEST_TMPDIR/one.conf")" == '[{"number":1,'*'"event":"link up"'* ]]
 	[ "$status" -eq 0 ]
@@ -190,9 +190,9 @@ config() {
 	[[ "$json" == *'"records":[{"number":1,'*'"event":"link up"'* ]]
 }
 
-@test "stats and records say what they lack" {
+@test "counters and records say what they lack" {
 	config unused
-	for command in stats records; do
+	for command in counters records; do
 		run "$ctl" "$command" "$BATS_TEST_TMPDIR/one.conf"
 		[ "$status" -eq 1 ]
 		[[ "$output" == *"state-file: missing; flight recorder, counters and endpoints are kept"* ]]
@@ -201,23 +201,23 @@ config() {
 		[[ "$output" == *"$command: FILE[:INSTANCE] is missing"* ]]
 	done
 	echo "state-file = $BATS_TEST_TMPDIR/absent" >>"$BATS_TEST_TMPDIR/one.conf"
-	run "$ctl" stats "$BATS_TEST_TMPDIR/one.conf"
+	run "$ctl" counters "$BATS_TEST_TMPDIR/one.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"state-file $BATS_TEST_TMPDIR/absent: No such file"* ]]
 	[ ! -e "$BATS_TEST_TMPDIR/absent" ]
 	run "$ctl" records --list "$BATS_TEST_TMPDIR/one.conf"
 	[ "$status" -eq 2 ]
-	run "$ctl" stats --list "$BATS_TEST_TMPDIR/one.conf"
+	run "$ctl" counters --list "$BATS_TEST_TMPDIR/one.conf"
 	[ "$status" -eq 2 ]
 }
 
-@test "stats --list names what is counted" {
-	run "$ctl" stats --list
+@test "counters --list names what is counted" {
+	run "$ctl" counters --list
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"tx_blocks_peak "*" peak "*" blocks "* ]]
 	count=${#lines[@]}
 	[ "$count" -gt 40 ]
-	run "$ctl" stats --list --json
+	run "$ctl" counters --list --json
 	[ "$status" -eq 0 ]
 	[ "$(grep -o '"name":' <<<"$output" | wc -l)" -eq "$count" ]
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "core/config.h"
+#include "core/config_keys.h"
 
 static struct icbmsg_config *cfg;
 static int fds_before;
@@ -660,6 +661,60 @@ static void errors_stay_short(void **state)
 	assert_memory_equal(config_error(cfg), "at open: [instance", 18);
 }
 
+struct seen_items {
+	char text[512];
+	int refuse_after; /* items */
+};
+
+static int see_item(void *user, const struct icbmsg_config_item *item)
+{
+	struct seen_items *seen = user;
+	size_t n = strlen(seen->text);
+
+	if (seen->refuse_after-- == 0)
+		return -ECANCELED;
+	assert_string_equal(item->path, path);
+	snprintf(seen->text + n, sizeof(seen->text) - n, "%u %s(%s) %s=%s\n", item->line,
+		 item->section, item->name, item->key ? item->key : "",
+		 item->value ? item->value : "");
+	return 0;
+}
+
+static void all_sections_are_shown(void **state)
+{
+	struct seen_items seen = { .refuse_after = -1 }, short_sight = { .refuse_after = 2 };
+	char expected[CONFIG_ERROR_SIZE];
+
+	(void)state;
+	assert_int_equal(load("[endpoint a/x y]\nAny = 1\n[instance a]\ntx-blocks = 4\n"
+			      "[daemon]\nb = ; c\n",
+			      "a"),
+			 0);
+	assert_int_equal(config_scan(cfg, path, see_item, &seen), 0);
+	assert_string_equal(seen.text, "1 endpoint(a/x y) =\n2 endpoint(a/x y) Any=1\n"
+				       "3 instance(a) =\n4 instance(a) tx-blocks=4\n"
+				       "5 daemon() =\n6 daemon() b=\n");
+	snprintf(expected, sizeof(expected), "%s:4", path);
+	assert_string_equal(config_origin(cfg, "tx-blocks"), expected);
+	assert_null(config_origin(cfg, "memory"));
+	assert_null(config_origin(cfg, "no-such-key"));
+	assert_int_equal(config_scan(cfg, path, see_item, &short_sight), -ECANCELED);
+	assert_string_equal(short_sight.text, "1 endpoint(a/x y) =\n2 endpoint(a/x y) Any=1\n");
+}
+
+static void keys_are_listed(void **state)
+{
+	const char *fallback = "?";
+	unsigned int n = 0;
+
+	(void)state;
+	for (; config_key_name(n, NULL); n++)
+		if (strcmp(config_key_name(n, NULL), "memory-create") == 0)
+			config_key_name(n, &fallback);
+	assert_int_equal(n, KEY_COUNT);
+	assert_string_equal(fallback, "yes");
+}
+
 static void the_example_is_valid(void **state)
 {
 	const char *source = getenv("ICBMSG_SOURCE_DIR");
@@ -711,6 +766,8 @@ int main(void)
 		T(not_text),
 		T(files_that_do_not_open),
 		T(errors_stay_short),
+		T(all_sections_are_shown),
+		T(keys_are_listed),
 		T(the_example_is_valid),
 	};
 

@@ -15,8 +15,15 @@ struct ctl_command {
 
 extern const struct ctl_command ctl_layout;
 extern const struct ctl_command ctl_inspect;
-extern const struct ctl_command ctl_stats;
+extern const struct ctl_command ctl_counters;
 extern const struct ctl_command ctl_records;
+
+/* Of a daemon. */
+extern const struct ctl_command ctl_list;
+extern const struct ctl_command ctl_stats;
+extern const struct ctl_command ctl_clients;
+extern const struct ctl_command ctl_reload;
+extern const struct ctl_command ctl_export;
 
 /** Print the command's help; returns the exit status. */
 int ctl_help(const struct ctl_command *command);

@@ -13,13 +13,14 @@
 #include "common/tool.h"
 
 static const struct ctl_command *const commands[] = {
-	&ctl_layout, &ctl_inspect, &ctl_stats, &ctl_records, NULL,
+	&ctl_list,   &ctl_stats,   &ctl_clients,  &ctl_reload,  &ctl_export,
+	&ctl_layout, &ctl_inspect, &ctl_counters, &ctl_records, NULL,
 };
 
 static int help(void)
 {
 	printf("Usage: icbmsgctl COMMAND [OPTIONS]\n"
-	       "Look at ICBMSG links.\n"
+	       "Look at ICBMSG links, and at the daemon that shares them.\n"
 	       "\n"
 	       "Commands:\n");
 	for (size_t i = 0; commands[i]; i++)

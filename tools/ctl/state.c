@@ -34,7 +34,7 @@ bool state_parse(const struct ctl_command *command, struct state_arguments *a, i
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c == 'h')
 			return false;
-		if (c == '?' || (c == 'l' && command != &ctl_stats))
+		if (c == '?' || (c == 'l' && command != &ctl_counters))
 			tool_usage("%s: wrong option", command->name);
 		a->json |= c == 'j';
 		a->list |= c == 'l';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * icbmsgctl stats: what one side knows and has counted. The shared memory need not exist any more.
+ * icbmsgctl counters: what one side knows and has counted. The shared memory need not exist any more.
  */
 #include "common/tool.h"
 #include "ctl/ctl.h"
@@ -8,8 +8,8 @@
 #include "ctl/state.h"
 
 static const char help_text[] =
-	"Usage: icbmsgctl stats [--json] FILE[:INSTANCE]\n"
-	"       icbmsgctl stats --list [--json]\n"
+	"Usage: icbmsgctl counters [--json] FILE[:INSTANCE]\n"
+	"       icbmsgctl counters --list [--json]\n"
 	"Print state, endpoints and counters of the side that has a state-file, live or dead.\n"
 	"\n"
 	"      --list    print what is counted: name, kind, unit, meaning\n"
@@ -42,7 +42,7 @@ static int run(const struct ctl_command *command, int argc, char **argv)
 	if (!state_parse(command, &a, argc, argv))
 		return ctl_help(command);
 	if (a.list && a.direct)
-		tool_usage("stats: --list takes no FILE: it is the same for all links");
+		tool_usage("counters: --list takes no FILE: it is the same for all links");
 	if (a.list)
 		list(a.json);
 	else
@@ -50,8 +50,8 @@ static int run(const struct ctl_command *command, int argc, char **argv)
 	return tool_finish_stdout(TOOL_OK);
 }
 
-const struct ctl_command ctl_stats = {
-	.name = "stats",
+const struct ctl_command ctl_counters = {
+	.name = "counters",
 	.summary = "state, endpoints and counters of one side, live or dead",
 	.help = help_text,
 	.run = run,

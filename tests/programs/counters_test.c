@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * `icbmsgctl stats` and `icbmsgctl records` over state-files that were made by hand: each number must
+ * `icbmsgctl counters` and `icbmsgctl records` over state-files that were made by hand: each number must
  * come out where it belongs, and whatever bytes a file holds, what is printed is text.
  */
 #include "programs/json.h"
@@ -116,7 +116,7 @@ static void numbers_are_where_they_belong(void **state)
 	(void)state;
 	make_session();
 	write_session();
-	o = run_json("stats");
+	o = run_json("counters");
 	link = get(o, "link");
 	assert_text(link, "state", "up");
 	assert_text(link, "role", "initiator");
@@ -142,7 +142,7 @@ static void numbers_are_where_they_belong(void **state)
 	assert_int_equal(number(get(o, "counters"), "bad_blocks"), 77);
 	assert_int_equal(number(get(o, "counters"), "rx_pending"), 1);
 	json_object_put(o);
-	run_ctl("stats", false);
+	run_ctl("counters", false);
 	assert_prints("this side: not open; when it was last, up, initiator, session 1\n");
 	assert_prints(
 		"    0  bound           1        11         12        13 5000000000  first\n");
@@ -168,23 +168,23 @@ static void backing_off_is_shown(void **state)
 	s.phase = PHASE_LOST;
 	s.storm = 14;
 	set_retry(3600 * NS_PER_S);
-	o = run_json("stats");
+	o = run_json("counters");
 	link = get(o, "link");
 	assert_text(link, "state", "backing off");
 	assert_int_equal(number(link, "restarts_in_a_row"), 14);
 	assert_int_equal(number(link, "retry_ns"), s.retry_at);
 	json_object_put(o);
-	run_ctl("stats", false);
+	run_ctl("counters", false);
 	assert_prints(" backing off, ");
 	/* An hour, less at most 99 s that this may take. */
 	assert_prints("the other side restarted 14 times in a row; it is answered in 35");
 	set_retry(-NS_PER_S);
-	run_ctl("stats", false);
+	run_ctl("counters", false);
 	assert_prints("; it was to be answered ");
 	/* A number of before, and the link works: nothing is due. */
 	s.phase = PHASE_UP;
 	write_session();
-	o = run_json("stats");
+	o = run_json("counters");
 	assert_null(get(get(o, "link"), "retry_ns"));
 	json_object_put(o);
 }
@@ -242,9 +242,9 @@ static void nonsense_is_printed_as_text(void **state)
 		if (round % 2)
 			s.ept_count %= 255;
 		write_session();
-		json_object_put(run_json("stats"));
+		json_object_put(run_json("counters"));
 		json_object_put(run_json("records"));
-		run_ctl("stats", false);
+		run_ctl("counters", false);
 		assert_text_only();
 		run_ctl("records", false);
 		assert_text_only();

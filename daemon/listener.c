@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Listening sockets.
+ */
+#include "listener.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "activation.h"
+
+#define ACCEPTS_PER_TURN 16
+#define RETRY_USEC 100000
+
+static int fail(char error[ERROR_SIZE], const char *path, const char *what)
+{
+	int ret = -errno;
+
+	snprintf(error, ERROR_SIZE, "%.200s: %s: %s", path, what, strerror(-ret));
+	return ret;
+}
+
+/* Out of descriptors: the connection stays in the queue and would wake us for ever. */
+static void pause_accepting(struct listener *l)
+{
+	struct timeval delay = { .tv_usec = RETRY_USEC };
+
+	log_limited(&l->log, "%s: cannot accept connections: %s; raise LimitNOFILE", l->path,
+		    strerror(errno));
+	event_del(&l->event);
+	event_add(&l->retry, &delay);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *user)
+{
+	struct listener *l = user;
+
+	(void)fd;
+	(void)what;
+	event_add(&l->event, NULL);
+}
+
+static void on_connection(evutil_socket_t fd, short what, void *user)
+{
+	struct listener *l = user;
+
+	(void)what;
+	for (int n = 0; n < ACCEPTS_PER_TURN && l->fd == fd; n++) {
+		int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (connection >= 0)
+			l->accepted(l->user, connection);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			return pause_accepting(l);
+		else if (errno != ECONNABORTED && errno != EINTR)
+			return;
+	}
+}
+
+int listener_set_access(const struct listener *l, const struct access *a, char error[ERROR_SIZE])
+{
+	if (l->inherited)
+		return 0; /* the socket unit says */
+	if ((a->owner != (uid_t)-1 || a->group != (gid_t)-1) &&
+	    chown(l->path, a->owner, a->group) < 0)
+		return fail(error, l->path, "cannot be given to its owner and group");
+	if (chmod(l->path, a->mode) < 0)
+		return fail(error, l->path, "cannot get its mode");
+	return 0;
+}
+
+static int bind_new(struct listener *l, const struct sockaddr_un *address, int type)
+{
+	mode_t mask;
+	int ret;
+
+	l->fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->fd < 0 || (unlink(l->path) < 0 && errno != ENOENT))
+		return -1;
+	/* Nobody gets in before owner, group and mode are right. */
+	mask = umask(0777);
+	ret = bind(l->fd, (const struct sockaddr *)address, sizeof(*address));
+	umask(mask);
+	return ret;
+}
+
+int listener_open(struct listener *l, struct event_base *base, const char *path, int type,
+		  const struct access *access, char error[ERROR_SIZE])
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int ret = 0;
+
+	strcpy(address.sun_path, path);
+	strcpy(l->path, path);
+	l->fd = activation_take(path, type);
+	l->inherited = l->fd >= 0;
+	if (!l->inherited && bind_new(l, &address, type) < 0)
+		ret = fail(error, path, "cannot be made");
+	if (ret == 0 && !l->inherited && listen(l->fd, SOMAXCONN) < 0)
+		ret = fail(error, path, "cannot be listened on");
+	if (ret == 0)
+		ret = listener_set_access(l, access, error);
+	if (ret < 0) {
+		if (l->fd >= 0)
+			close(l->fd);
+		l->fd = -1;
+		return ret;
+	}
+	event_assign(&l->retry, base, -1, 0, on_retry, l);
+	event_assign(&l->event, base, l->fd, EV_READ | EV_PERSIST, on_connection, l);
+	event_add(&l->event, NULL);
+	return 0;
+}
+
+void listener_close(struct listener *l)
+{
+	if (l->fd < 0)
+		return;
+	event_del(&l->event);
+	event_del(&l->retry);
+	if (!l->inherited)
+		unlink(l->path);
+	close(l->fd);
+	l->fd = -1;
+}

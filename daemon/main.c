@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * icbmsgd: one process owns the links, many programs use them.
+ */
+#include <stdio.h>
+
+#include "activation.h"
+#include "common/tool.h"
+#include "log.h"
+#include "notify.h"
+#include "options.h"
+#include "server.h"
+#include "signals.h"
+
+static int start(struct server *s, const struct options *o)
+{
+	char error[ERROR_SIZE];
+	int status = TOOL_ERROR;
+
+	notify_init();
+	activation_init();
+	if (server_init(s, error) == 0) {
+		activation_finish();
+		serve(s, o->banner);
+		status = TOOL_OK;
+	} else {
+		log_error("%s", error);
+	}
+	server_deinit(s);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct server server = { 0 };
+	struct options options;
+	char error[ERROR_SIZE];
+	int status = TOOL_OK;
+
+	tool_init("icbmsgd");
+	options_parse(&options, argc, argv);
+	log_init(options.verbose);
+	server.source = (struct settings_source){ .path = options.config,
+						  .directory = options.directory,
+						  .options = options.set };
+	if (settings_load(&server.settings, &server.source, error) < 0)
+		tool_fail(TOOL_USAGE, "%s", error);
+	if (options.print)
+		settings_print(server.settings, stdout);
+	if (options.print || options.check)
+		status = tool_finish_stdout(TOOL_OK);
+	else
+		status = start(&server, &options);
+	settings_free(server.settings);
+	return status;
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Everything as JSON.
+ */
+#include "report.h"
+
+#include <json.h>
+
+#include "client.h"
+#include "exported.h"
+#include "instance.h"
+
+static void add(struct json_object *o, const char *key, struct json_object *value)
+{
+	json_object_object_add(o, key, value);
+}
+
+static void add_number(struct json_object *o, const char *key, uint64_t value)
+{
+	add(o, key, json_object_new_uint64(value));
+}
+
+static void add_bool(struct json_object *o, const char *key, bool value)
+{
+	add(o, key, json_object_new_boolean(value));
+}
+
+static void add_text(struct json_object *o, const char *key, const char *value)
+{
+	add(o, key, json_object_new_string(value));
+}
+
+static struct json_object *list_endpoint(const struct exported *e)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_text(o, "name", e->name);
+	add_text(o, "socket", e->listener.path);
+	add_bool(o, "bound", e->bound);
+	add_number(o, "clients", e->client_count);
+	add_bool(o, "exclusive", e->settings.exclusive);
+	add_text(o, "policy", settings_policy_name(e->settings.policy));
+	add_bool(o, "blocking", pool_is_blocking(&e->pool));
+	add_bool(o, "on_demand", e->on_demand);
+	return o;
+}
+
+static struct json_object *list_instance(const struct instance *i)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	const struct exported *e;
+	struct icbmsg_stats stats;
+
+	icbmsg_get_stats(i->link, &stats, sizeof(stats));
+	add_text(o, "name", i->name);
+	add_text(o, "state", icbmsg_link_state_name(stats.state));
+	add_bool(o, "initiator", i->layout.initiator);
+	add_number(o, "max_send", icbmsg_max_size(i->link));
+	add_number(o, "max_receive", icbmsg_max_rx_size(i->link));
+	add_number(o, "restarts", stats.restarts);
+	add_bool(o, "stalled", i->stalled);
+	TAILQ_FOREACH(e, &i->exports, next)
+		json_object_array_add(list, list_endpoint(e));
+	add(o, "endpoints", list);
+	return o;
+}
+
+struct json_object *report_list(const struct server *s)
+{
+	struct json_object *list = json_object_new_array();
+	const struct instance *i;
+
+	TAILQ_FOREACH(i, &s->instances, next)
+		json_object_array_add(list, list_instance(i));
+	return list;
+}
+
+static struct json_object *link_stats(const struct instance *i)
+{
+	struct json_object *o = json_object_new_object();
+	struct icbmsg_stats s;
+
+	icbmsg_get_stats(i->link, &s, sizeof(s));
+	add_text(o, "state", icbmsg_link_state_name(s.state));
+#define ADD(member) add_number(o, #member, s.member)
+	ADD(tx_blocks_free);
+	ADD(rx_held);
+	ADD(tx_messages);
+	ADD(tx_bytes);
+	ADD(rx_messages);
+	ADD(rx_bytes);
+	ADD(rx_dropped);
+	ADD(tx_packets);
+	ADD(rx_packets);
+	ADD(doorbells_sent);
+	ADD(doorbells_elided);
+	ADD(doorbells_received);
+	ADD(rescues);
+	ADD(doorbells_lost);
+	ADD(waits);
+	ADD(bad_packets);
+	ADD(bad_blocks);
+	ADD(bad_endpoints);
+	ADD(bad_releases);
+	ADD(restarts);
+	ADD(tx_unknown);
+#undef ADD
+	return o;
+}
+
+static struct json_object *delivery(const struct delivery_stats *stats, uint64_t queued)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_number(o, "offered", stats->offered);
+	for (int f = 0; f < FATE_COUNT; f++)
+		add_number(o, fate_name((enum fate)f), stats->fates[f]);
+	add_number(o, "queued", queued);
+	add_number(o, "bytes", stats->bytes);
+	return o;
+}
+
+static struct json_object *to_core(const struct input_stats *stats)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_number(o, "messages", stats->messages);
+	add_number(o, "bytes", stats->bytes);
+	add_number(o, "empty", stats->empty);
+	add_number(o, "oversize", stats->oversize);
+	add_number(o, "discarded", stats->discarded);
+	return o;
+}
+
+static struct json_object *from_core(const struct exported_stats *stats)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_number(o, "messages", stats->messages);
+	add_number(o, "bytes", stats->bytes);
+	add_number(o, "empty", stats->empty);
+	add_number(o, "no_client", stats->no_client);
+	add_number(o, "errors", stats->errors);
+	return o;
+}
+
+static struct json_object *backlog(const struct pool *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_number(o, "queued", p->queued);
+	add_number(o, "bytes", p->bytes);
+	add_number(o, "held", p->held);
+	add_number(o, "held_blocks", p->held_blocks);
+	add_bool(o, "blocking", pool_is_blocking(p));
+	add_number(o, "blocked", p->blocked);
+	return o;
+}
+
+static struct json_object *client_counts(const struct exported *e)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_number(o, "connected", e->client_count);
+	add_number(o, "ever", e->stats.clients);
+	add_number(o, "refused", e->stats.refused);
+	add_number(o, "refused_busy", e->stats.refused_busy);
+	return o;
+}
+
+static struct json_object *stats_endpoint(const struct exported *e)
+{
+	struct json_object *o = json_object_new_object(), *input = to_core(&e->stats.input);
+
+	add_text(o, "name", e->name);
+	add(o, "from_core", from_core(&e->stats));
+	add(o, "delivery", delivery(&e->pool.stats, e->pool.queued));
+	add(o, "backlog", backlog(&e->pool));
+	add_number(input, "unknown", e->stats.unknown);
+	add(o, "to_core", input);
+	add(o, "clients", client_counts(e));
+	add_number(o, "unbound", e->stats.unbound);
+	return o;
+}
+
+static struct json_object *stats_instance(const struct instance *i)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	const struct exported *e;
+	const struct client *c;
+	uint64_t waiting = 0;
+
+	TAILQ_FOREACH(c, &i->waiters, in_waiters)
+		waiting++;
+	add_text(o, "name", i->name);
+	add(o, "link", link_stats(i));
+	add_number(o, "waiting", waiting);
+	add_number(o, "waits", i->waits);
+	TAILQ_FOREACH(e, &i->exports, next)
+		json_object_array_add(list, stats_endpoint(e));
+	add(o, "endpoints", list);
+	return o;
+}
+
+struct json_object *report_stats(const struct server *s)
+{
+	struct json_object *list = json_object_new_array();
+	const struct instance *i;
+
+	TAILQ_FOREACH(i, &s->instances, next)
+		json_object_array_add(list, stats_instance(i));
+	return list;
+}
+
+struct json_object *report_limits(const struct server *s)
+{
+	const struct limits *l = &s->limits;
+	const struct {
+		enum limit limit;
+		uint64_t used, max;
+	} rows[] = {
+		{ LIMIT_CLIENTS, l->clients, l->max_clients },
+		{ LIMIT_CLIENTS_PER_UID, limits_most(l, LIMIT_CLIENTS_PER_UID),
+		  l->max_clients_per_uid },
+		{ LIMIT_BYTES, l->bytes, l->max_bytes },
+		{ LIMIT_BYTES_PER_UID, limits_most(l, LIMIT_BYTES_PER_UID), l->max_bytes_per_uid },
+		{ LIMIT_HELD, l->held, l->max_held },
+		{ LIMIT_HELD_PER_UID, limits_most(l, LIMIT_HELD_PER_UID), l->max_held_per_uid },
+	};
+	struct json_object *o = json_object_new_object(), *row;
+
+	for (size_t n = 0; n < sizeof(rows) / sizeof(*rows); n++) {
+		row = json_object_new_object();
+		add_number(row, "used", rows[n].used);
+		add_number(row, "max", rows[n].max);
+		add_number(row, "refused", l->hit[rows[n].limit]);
+		add(o, limit_name(rows[n].limit), row);
+	}
+	return o;
+}
+
+static const char *client_state(const struct client *c)
+{
+	if (c->finishing)
+		return "finishing";
+	return c->deaf ? "sending" : c->eof ? "receiving" : "connected";
+}
+
+static struct json_object *client_object(const struct client *c)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_number(o, "id", c->id);
+	add_text(o, "instance", c->exported->instance->name);
+	add_text(o, "endpoint", c->exported->name);
+	add(o, "pid", json_object_new_int64(c->pid));
+	add_number(o, "uid", c->uid);
+	add_text(o, "state", client_state(c));
+	add_bool(o, "waiting", c->waiting);
+	add_number(o, "queued", c->outbox.count);
+	add_number(o, "held", c->outbox.held);
+	add_number(o, "bytes", c->outbox.bytes);
+	add(o, "delivery", delivery(&c->outbox.stats, c->outbox.count));
+	add(o, "to_core", to_core(&c->input));
+	return o;
+}
+
+struct json_object *report_clients(const struct server *s)
+{
+	struct json_object *list = json_object_new_array();
+	const struct instance *i;
+	const struct exported *e;
+	const struct client *c;
+
+	TAILQ_FOREACH(i, &s->instances, next)
+		TAILQ_FOREACH(e, &i->exports, next)
+			TAILQ_FOREACH(c, &e->clients, in_export)
+				if (c->fd >= 0)
+					json_object_array_add(list, client_object(c));
+	return list;
+}

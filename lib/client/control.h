@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control protocol of icbmsgd: what icbmsgctl speaks, and any program may.
+ *
+ * The stream socket RUNDIR/CONTROL_SOCKET takes requests and gives answers, each a JSON object on
+ * one line, one answer per request and in their order. Who may connect is a matter of the file's
+ * owner, group and mode.
+ *
+ *     {"version":1,"command":"list"}
+ *     {"version":1,"ok":true,"instances":[...]}
+ *     {"version":1,"ok":false,"error":"what is wrong, on one line"}
+ *
+ * The version counts incompatible changes. A daemon refuses a request of another version and names
+ * its own; members that a reader does not know are to be ignored in both directions.
+ *
+ * Commands and what their answers have besides "version" and "ok":
+ *
+ * "list"
+ *     "instances": of each "name", "state" ("waiting", "up", "backing off" or "held"), "initiator", "max_send" and
+ *     "max_receive" (bytes), "restarts", "stalled", and "endpoints": of each "name", "socket" (a
+ *     path), "bound", "clients", "exclusive", "policy", "blocking", "on_demand".
+ * "stats"
+ *     "instances": of each "name", "link" (the members of struct icbmsg_stats), "waiting" (clients
+ *     that wait for blocks), "waits" (ever), and "endpoints": of each "name",
+ *     "from_core" ("messages", "bytes", "empty", "no_client", "errors"),
+ *     "delivery" (per client: "offered" = "queued" + the fates "delivered", "dropped_oldest",
+ *     "dropped_newest", "abandoned", "stale", "oversize"; "bytes" delivered),
+ *     "backlog" ("queued", "bytes", "held", "held_blocks", "blocking", "blocked"),
+ *     "to_core" ("messages", "bytes", "empty", "oversize", "discarded", "unknown"),
+ *     "clients" ("connected", "ever", "refused", "refused_busy"), "unbound".
+ *     "limits": by the key of [daemon], "used", "max" and "refused".
+ * "clients"
+ *     "clients": of each "id", "instance", "endpoint", "pid", "uid", "state" ("connected",
+ *     "receiving" only, "sending" only, "finishing"), "waiting", "queued", "held", "bytes", "delivery", "to_core".
+ * "reload"
+ *     As SIGHUP. "changed", "needs_restart" and "failed": lists of lines. For root and the daemon's own user.
+ * "export", with "instance" and "endpoint"
+ *     Export an endpoint that a pattern of the configuration allows, if it is not exported yet.
+ *     "socket": its path.
+ */
+#ifndef ICBMSG_CLIENT_CONTROL_H
+#define ICBMSG_CLIENT_CONTROL_H
+
+#define CONTROL_VERSION 1
+
+/** Name of the socket in the rundir. */
+#define CONTROL_SOCKET "control"
+
+/** Bytes of a request, its newline included. Answers may have any size. */
+#define CONTROL_REQUEST_MAX 4096u
+
+#endif

@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The control socket, and icbmsgctl on it.
+# shellcheck disable=SC2154,SC2030,SC2031 # set by daemon.bash, and per test
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load daemon.bash
+	common_setup
+	start_core --endpoint a --endpoint log1 --endpoint log2
+	config "[endpoint net/a]" "[endpoint net/log*]" "mode = 0600"
+	start_daemon
+	ctl=$bin/icbmsgctl
+}
+
+teardown() {
+	common_teardown
+}
+
+@test "list, stats and clients, for people and for programs" {
+	python3 - "$ctl" <<-'END'
+		from sockets import *
+		import subprocess, sys
+		def ctl(*a):
+		    return subprocess.run([sys.argv[1], *a, "-s", "run/control"], check=True,
+		                          capture_output=True, text=True).stdout
+		c = connect("run/net/a")
+		c.send(b"hello")
+		assert c.recv(100) == b"hello"
+		text = ctl("list")
+		assert "net: up, initiator, messages up to 65020 bytes out" in text, text
+		line = text.splitlines()[-1].split()
+		assert line[:4] == ["a", "bound", "1", "drop-oldest"] and line[4].endswith("/run/net/a")
+		answer = json.loads(ctl("list", "--json"))
+		assert answer == ask("list")
+		assert answer["instances"][0]["endpoints"][0]["clients"] == 1
+		text = ctl("stats")
+		assert "net/a\n" in text and "delivery   offered 1, delivered 1, " in text, text
+		assert endpoint("a")["to_core"]["messages"] == 1
+		assert endpoint("a")["to_core"]["bytes"] == 5
+		assert set(instance()["link"]) >= {"tx_messages", "rescues", "bad_blocks", "state"}
+		me = ask("clients")["clients"][0]
+		assert me["pid"] == os.getpid() and me["uid"] == os.getuid() and me["state"] == "connected"
+		assert str(os.getpid()) in ctl("clients")
+	END
+}
+
+@test "empty packets and what nobody takes are counted" {
+	python3 <<-'END'
+		from sockets import *
+		c = connect("run/net/a")
+		for message in (b"", b"one", b"", b"two"):
+		    c.send(message)
+		assert c.recv(100) == b"one" and c.recv(100) == b"two"
+		assert endpoint("a")["to_core"]["empty"] == 2
+		c.send(b"to nobody")
+		c.close()
+		until(lambda: endpoint("a")["from_core"]["no_client"] == 1, "a message for nobody")
+		assert endpoint("a")["to_core"]["messages"] == 3
+	END
+}
+
+@test "endpoints on demand, within what the configuration allows" {
+	[ ! -e run/net/log1 ]
+	path=$("$ctl" export -s run/control net/log1)
+	[ "$path" = "$work/run/net/log1" ]
+	[ "$(stat -c %a "$path")" = 600 ]
+	[ "$("$ctl" export -s run/control net/log1)" = "$path" ]
+	echoes python3 "$ICBMSG_SOURCE_DIR/tests/daemon/client.py" "$path"
+	"$ctl" export -s run/control net/log2 --json | grep -q '"ok":true,"socket":'
+	run -1 "$ctl" export -s run/control net/b
+	[[ $output == *"net/b: no section of the configuration allows this endpoint"* ]]
+	run -1 "$ctl" export -s run/control other/b
+	[[ $output == *"there is no instance other"* ]]
+	run -2 "$ctl" export -s run/control nothing
+}
+
+@test "--watch goes on until the daemon goes" {
+	mkfifo seen
+	"$ctl" list --watch=10ms -s run/control >seen 2>errors 3>&- &
+	local watcher=$! status=0
+	exec 7<seen
+	for _ in 1 2 3; do
+		while read -r line <&7; [[ $line != net:* ]]; do :; done
+	done
+	stop_daemon
+	cat <&7 >/dev/null
+	wait "$watcher" || status=$?
+	[ "$status" -eq 1 ]
+	grep -q 'the daemon has gone' errors
+}
+
+@test "what is wrong is said: no daemon, no such command, no JSON, another version, too much" {
+	run -1 "$ctl" list -s run/nothing
+	[[ $output == *"run/nothing: no daemon is there; start icbmsgd"* ]]
+	run -2 "$ctl" reload --watch -s run/control
+	python3 <<-'END'
+		from sockets import *
+		def raw(line):
+		    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+		    s.settimeout(PATIENCE)
+		    s.connect("run/control")
+		    s.sendall(line)
+		    s.shutdown(socket.SHUT_WR)
+		    return [json.loads(l) for l in s.makefile().read().splitlines()]
+		assert raw(b'nonsense\n')[0]["error"] == "the request is no JSON object on one line"
+		assert raw(b'{"version":1,"command":"x"}\n')[0]["error"] == 'there is no command "x"'
+		assert raw(b'{"version":1}\n')[0]["ok"] is False
+		assert "speaks version 1" in raw(b'{"version":2,"command":"list"}\n')[0]["error"]
+		assert "speaks version 1" in raw(b'{}\n')[0]["error"]
+		assert raw(b'[1]\n')[0]["ok"] is False
+		assert raw(b'{"version":1,"command":"export","instance":7}\n')[0]["ok"] is False
+		assert "more than 4096 bytes" in raw(b"x" * 10000)[0]["error"]
+		# Requests in a row get their answers in a row.
+		answers = raw(b'{"version":1,"command":"list"}\n{"version":1,"command":"clients"}\n')
+		assert [list(a)[2] for a in answers] == ["instances", "clients"]
+		# Connections that ask nothing do not keep out those that do for ever.
+		idle = []
+		for n in range(40):
+		    idle.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+		    idle[-1].connect("run/control")
+		assert "more than 32 control connections" in ask("list")["error"]
+		for s in idle:
+		    s.close()
+		until(lambda: ask("list")["ok"], "a free connection")
+	END
+}
+
+@test "reading and writing at random does no harm" {
+	python3 <<-'END'
+		from sockets import *
+		import random
+		r = random.Random(7)
+		pieces = [b'{"version":1,"command":"stats"}', b"\n", b'{"version":', b"\0", b'"' * 99, b"[" * 300,
+		          b"\xff\xfe", b'{"version":1,"command":"list"}\n', b"}" * 50, b"1e999"]
+		for n in range(300):
+		    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+		    s.settimeout(PATIENCE)
+		    s.connect("run/control")
+		    sent = [r.choice(pieces) for k in range(r.randrange(8))]
+		    try:
+		        s.sendall(b"".join(sent))
+		        if b"\n" in b"".join(sent) and r.random() < 0.3:
+		            s.recv(10)
+		    except BrokenPipeError:
+		        pass
+		    s.close()
+		    if n % 50 == 0:
+		        until(lambda: ask("list")["ok"], "an answer")
+	END
+}
