@@ -682,9 +682,10 @@ struct icbmsg_snapshot_packet {
 	bool pending;    /**< not consumed yet; otherwise it is history */
 	bool magic;      /**< announces a side (section 3) */
 	bool control;    /**< a control message: has the next three (section 4); otherwise 0 */
-	uint8_t type;    /**< 0 DATA, 1 RELEASE_DATA, 2 BOUND, 3 RELEASE_BOUND, others unknown */
-	uint8_t ept;     /**< endpoint address */
-	uint8_t block;   /**< first block of the buffer it is about */
+	uint8_t type; /**< 0 DATA, 1 RELEASE_DATA, 2 BOUND, 3 RELEASE_BOUND; 0x7f: libicbmsg's, to be
+			      ignored; others unknown */
+	uint8_t ept;  /**< endpoint address */
+	uint8_t block;       /**< first block of the buffer it is about */
 	const uint8_t *data; /**< the payload; owned by the snapshot */
 	uint64_t reserved[2];
 };

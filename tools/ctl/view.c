@@ -15,12 +15,15 @@ enum kind {
 	KIND_RELEASE_DATA = 1,
 	KIND_BOUND = 2,
 	KIND_RELEASE_BOUND = 3,
+	KIND_FILLER = 0x7f, /* libicbmsg's own: everybody reads and ignores it */
 };
 
 const char *view_type_name(uint8_t type)
 {
 	static const char *const names[] = { "DATA", "RELEASE_DATA", "BOUND", "RELEASE_BOUND" };
 
+	if (type == KIND_FILLER)
+		return "FILLER";
 	return type <= KIND_RELEASE_BOUND ? names[type] : "unknown";
 }
 
