@@ -192,7 +192,9 @@ int icbmsg_config_layout(struct icbmsg_config *cfg, struct icbmsg_layout *layout
 
 /**
  * Map the memory, take over the doorbells and announce this side to the other. Does not wait: the
- * link comes up when the other side is there and this side dispatches or waits.
+ * link comes up when the other side is there and this side dispatches or waits. Where the memory may
+ * hold a live session of firmware with an earlier program, nothing is written until the firmware
+ * has started anew (ICBMSG_LINK_HELD; section 9): a new announcement would damage it.
  * The caller owns *@link and closes it with icbmsg_close(). @cfg may be freed afterwards.
  * Descriptors named by number in the configuration are duplicated; the caller keeps its own.
  * Errors: -EINVAL, -ENOENT, -EACCES, -EBADF, -ENODEV and others of open(2), mmap(2), fcntl(2) for
@@ -204,7 +206,9 @@ int icbmsg_open(struct icbmsg **link, struct icbmsg_config *cfg);
 
 /**
  * Close an instance: threads that wait in it return -ESHUTDOWN, all endpoints are deregistered, the
- * memory is unmapped. Nothing goes over the wire (section 5 has no message for it).
+ * memory is unmapped. Another libicbmsg sees that the session is over (section 3, session words); to
+ * Zephyr nothing can be said (section 5 has no message for it), and it has to be restarted before
+ * another program can take this side over.
  * Held receive buffers stay readable until the last is released with icbmsg_release_rx(), the only
  * call allowed after this one; the mapping goes then. Transmit buffers not sent are dropped. NULL
  * is allowed.
@@ -263,7 +267,7 @@ void icbmsg_set_log(struct icbmsg *link, icbmsg_log_fn fn, void *user);
 
 /** Why an endpoint is not bound any more. */
 enum icbmsg_unbound_reason {
-	ICBMSG_UNBOUND_PEER_RESTART = 1, /**< the other side started anew */
+	ICBMSG_UNBOUND_PEER_RESTART = 1, /**< the other side started anew, or closed */
 	ICBMSG_UNBOUND_PROTOCOL_ERROR,   /**< what it wrote cannot be from a working peer */
 };
 
