@@ -7,11 +7,13 @@
 #include <errno.h>
 
 #include "core/config.h"
+#include "core/counters.h"
 #include "core/endpoint.h"
 #include "core/instance.h"
 #include "core/receive.h"
 #include "core/send.h"
 #include "core/state.h"
+#include "core/status.h"
 #include "core/snapshot.h"
 #include "core/wait.h"
 
@@ -130,6 +132,38 @@ void icbmsg_get_stats(struct icbmsg *link, struct icbmsg_stats *stats, size_t si
 	instance_get_stats(link, stats, size);
 }
 
+const char *icbmsg_link_state_name(enum icbmsg_link_state state)
+{
+	switch (state) {
+	case ICBMSG_LINK_WAITING:
+		return "waiting";
+	case ICBMSG_LINK_UP:
+		return "up";
+	case ICBMSG_LINK_BACKING_OFF:
+		return "backing off";
+	case ICBMSG_LINK_HELD:
+		return "held";
+	case ICBMSG_LINK_CLOSED:
+		return "closed";
+	}
+	return "unknown";
+}
+
+size_t icbmsg_counter_count(void)
+{
+	return counters_count();
+}
+
+int icbmsg_counter_info(size_t n, struct icbmsg_counter_info *info)
+{
+	return info ? counters_info(n, info) : -EINVAL;
+}
+
+int icbmsg_counter_read(struct icbmsg *link, uint64_t *values, size_t max)
+{
+	return link && values ? (int)instance_get_counters(link, values, max) : -EINVAL;
+}
+
 int icbmsg_get_records(struct icbmsg *link, struct icbmsg_record *records, size_t max)
 {
 	return link && records ? (int)instance_get_records(link, records, max) : -EINVAL;
@@ -140,7 +174,60 @@ int icbmsg_load_records(struct icbmsg_config *cfg, struct icbmsg_record *records
 	return cfg && records ? state_load_records(cfg, records, max) : -EINVAL;
 }
 
+int icbmsg_status_new(struct icbmsg_status **status, struct icbmsg *link)
+{
+	return status && link ? status_new(status, link) : -EINVAL;
+}
+
+int icbmsg_status_load(struct icbmsg_status **status, struct icbmsg_config *cfg)
+{
+	return status && cfg ? status_load(status, cfg) : -EINVAL;
+}
+
+void icbmsg_status_free(struct icbmsg_status *status)
+{
+	status_free(status);
+}
+
+int icbmsg_status_get_link(const struct icbmsg_status *status, struct icbmsg_link_status *link)
+{
+	return status && link ? status_get_link(status, link), 0 : -EINVAL;
+}
+
+int icbmsg_status_get_ept(const struct icbmsg_status *status, size_t n,
+			  struct icbmsg_ept_status *ept)
+{
+	return status && ept ? status_get_ept(status, n, ept) : -EINVAL;
+}
+
+int icbmsg_status_get_counters(const struct icbmsg_status *status, uint64_t *values, size_t max)
+{
+	return status && values ? (int)counters_read(status_session(status), values, max) : -EINVAL;
+}
+
+int icbmsg_status_get_records(const struct icbmsg_status *status, struct icbmsg_record *records,
+			      size_t max)
+{
+	return status && records ? (int)state_records(status_session(status), records, max) :
+				   -EINVAL;
+}
+
 /* Endpoints */
+
+const char *icbmsg_ept_state_name(enum icbmsg_ept_state state)
+{
+	switch (state) {
+	case ICBMSG_EPT_UNUSED:
+		return "unused";
+	case ICBMSG_EPT_UNBOUND:
+		return "unbound";
+	case ICBMSG_EPT_ANNOUNCED:
+		return "announced";
+	case ICBMSG_EPT_BOUND:
+		return "bound";
+	}
+	return "unknown";
+}
 
 const char *icbmsg_unbound_reason_name(enum icbmsg_unbound_reason reason)
 {

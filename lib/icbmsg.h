@@ -468,11 +468,21 @@ int icbmsg_event_done(struct icbmsg *link);
 enum icbmsg_link_state {
 	ICBMSG_LINK_WAITING = 1, /**< announced; the other side has not answered yet */
 	ICBMSG_LINK_UP,          /**< both sides have read the other's announcement (section 3) */
-	ICBMSG_LINK_LOST, /**< the other side restarts all the time or writes nonsense: it is given
-			       up to 1 s before this side announces itself again */
+	ICBMSG_LINK_BACKING_OFF, /**< the other side restarts all the time or writes nonsense: it
+				      is given up to 1 s before this side announces itself again */
+	ICBMSG_LINK_HELD, /**< the memory holds a session of an earlier program of this side, which
+			       firmware cannot leave: this side announces itself when the other one
+			       has started anew (section 9) */
+	ICBMSG_LINK_CLOSED, /**< nobody has it open; for a state-file only */
 };
 
-/** Counters since icbmsg_open(); all wrap at 2^64. */
+/** Static text for an enum icbmsg_link_state. */
+const char *icbmsg_link_state_name(enum icbmsg_link_state state);
+
+/**
+ * The counters that most programs ask for. They are some of those below, by the same names, and of
+ * the same time: since the state-file was made, or since icbmsg_open() where there is none.
+ */
 struct icbmsg_stats {
 	enum icbmsg_link_state state;
 	uint32_t tx_blocks_free; /**< blocks of ours that are free now */
@@ -487,16 +497,50 @@ struct icbmsg_stats {
 	uint64_t rescues;        /**< doorbells repeated because nothing had moved */
 	uint64_t doorbells_lost; /**< rescues after which it did move */
 	uint64_t waits;          /**< calls that had to wait for blocks */
-	uint64_t bad_packets;    /**< malformed, too short, or unknown control messages */
+	uint64_t bad_packets;    /**< malformed or too short control messages */
 	uint64_t bad_blocks;     /**< block index or length outside the region */
 	uint64_t bad_endpoints;  /**< endpoint address not known */
 	uint64_t bad_releases;   /**< of a block that was not outstanding */
 	uint64_t restarts;       /**< of the other side, noticed */
 	uint64_t tx_unknown;     /**< messages that were on their way then: fate unknown */
+	uint64_t bad_types;      /**< control messages of an unknown type */
+	uint64_t bad_bounds;     /**< announcements of endpoints that cannot be accepted */
 };
 
 /** Read the counters. @size: sizeof(struct icbmsg_stats) as the caller was compiled with. */
 void icbmsg_get_stats(struct icbmsg *link, struct icbmsg_stats *stats, size_t size);
+
+enum icbmsg_counter_kind {
+	ICBMSG_COUNTER = 1, /**< only grows; wraps at 2^64 */
+	ICBMSG_GAUGE,       /**< what is the case at this moment */
+	ICBMSG_PEAK,        /**< the largest value there has been of something */
+};
+
+/** What a counter is about. All text is static. */
+struct icbmsg_counter_info {
+	const char *name; /**< lower-case letters, digits and _; stays the same in later versions */
+	const char *unit; /**< plural, or "ns" */
+	const char *help; /**< one line without a full stop */
+	enum icbmsg_counter_kind kind;
+	uint32_t reserved[5];
+};
+
+/** How many counters there are. Later versions may have more, in another order. */
+size_t icbmsg_counter_count(void);
+
+/**
+ * What counter @n, below icbmsg_counter_count(), is about.
+ * Errors: -ENOENT if there is none.
+ */
+int icbmsg_counter_info(size_t n, struct icbmsg_counter_info *info);
+
+/**
+ * Read the first @max counters, all of one moment: @values[n] is what icbmsg_counter_info() tells
+ * of @n. Counters and peaks outlive the loss of the link, and where there is a state-file also
+ * icbmsg_close() and the death of the process: the next icbmsg_open() goes on counting.
+ * Returns how many were written.
+ */
+int icbmsg_counter_read(struct icbmsg *link, uint64_t *values, size_t max);
 
 enum icbmsg_direction {
 	ICBMSG_TX = 0, /**< written by this side */
@@ -543,6 +587,80 @@ int icbmsg_get_records(struct icbmsg *link, struct icbmsg_record *records, size_
  * -ENOENT if @cfg has no state-file. icbmsg_config_error() says which.
  */
 int icbmsg_load_records(struct icbmsg_config *cfg, struct icbmsg_record *records, size_t max);
+
+/** A copy of what one side knows of a link, all of one moment. */
+struct icbmsg_status;
+
+/**
+ * Copy what @link knows.
+ * The caller owns *@status and frees it with icbmsg_status_free().
+ * Errors: -ENOMEM.
+ */
+int icbmsg_status_new(struct icbmsg_status **status, struct icbmsg *link);
+
+/**
+ * The same from the state-file that @cfg names, whether the link is open in some process or its
+ * owner has died. Nothing is written, and the owner does not notice; what it changes meanwhile may
+ * be in the copy or not.
+ * Errors: as icbmsg_load_records(); -ENOMEM.
+ */
+int icbmsg_status_load(struct icbmsg_status **status, struct icbmsg_config *cfg);
+
+/** Free a status; NULL is allowed. */
+void icbmsg_status_free(struct icbmsg_status *status);
+
+/** The link as a whole. */
+struct icbmsg_link_status {
+	enum icbmsg_link_state state; /**< if not @open: when it was open last */
+	bool open;                    /**< some process has the link open */
+	bool initiator;               /**< role in endpoint binding (section 5) */
+	uint32_t session;             /**< counts the sessions of one icbmsg_open() */
+	uint32_t restarts_in_a_row;   /**< of the other side, without a working link in between */
+	uint64_t retry_ns;            /**< BACKING_OFF: when this side will announce itself again,
+				CLOCK_MONOTONIC; otherwise 0 */
+	uint64_t reserved[6];
+};
+
+/** Errors: none but those of all functions. */
+int icbmsg_status_get_link(const struct icbmsg_status *status, struct icbmsg_link_status *link);
+
+/** State of an endpoint on this side. */
+enum icbmsg_ept_state {
+	ICBMSG_EPT_UNUSED = 1, /**< neither registered (any more) nor bound */
+	ICBMSG_EPT_UNBOUND,    /**< registered; the other side has not announced it, or not yet */
+	ICBMSG_EPT_ANNOUNCED,  /**< registered and announced by this side, not confirmed yet */
+	ICBMSG_EPT_BOUND,      /**< bound; if not registered, its messages are dropped */
+};
+
+/** Static text for an enum icbmsg_ept_state. */
+const char *icbmsg_ept_state_name(enum icbmsg_ept_state state);
+
+/** One endpoint. The counts begin when its name is first registered. */
+struct icbmsg_ept_status {
+	const char *name; /**< owned by the status */
+	enum icbmsg_ept_state state;
+	bool registered;
+	bool has_address; /**< of a follower only while it is bound */
+	uint8_t address;  /**< on the wire (section 4) */
+	uint32_t queued;  /**< received messages whose callback has not begun */
+	uint64_t tx_messages, tx_bytes;
+	uint64_t rx_messages, rx_bytes; /**< delivered */
+	uint64_t reserved[6];
+};
+
+/**
+ * Endpoint number @n, in the order of registration.
+ * Errors: -ENOENT if there are fewer.
+ */
+int icbmsg_status_get_ept(const struct icbmsg_status *status, size_t n,
+			  struct icbmsg_ept_status *ept);
+
+/** As icbmsg_counter_read(). */
+int icbmsg_status_get_counters(const struct icbmsg_status *status, uint64_t *values, size_t max);
+
+/** As icbmsg_get_records(). */
+int icbmsg_status_get_records(const struct icbmsg_status *status, struct icbmsg_record *records,
+			      size_t max);
 
 /** A copy of both regions at one moment, decoded; made without writing to them. */
 struct icbmsg_snapshot;

@@ -9,13 +9,13 @@
 
 #include "chat_internal.h"
 #include "payload.h"
+#include "random.h"
 
 #define TELL_MAX 4u
 
 uint32_t chat_random(struct chat *c, uint32_t n)
 {
-	c->random = c->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)((c->random >> 32) * n >> 32);
+	return (uint32_t)random_below(&c->random, n);
 }
 
 void chat_tell_parent(const struct chat *c)
@@ -31,7 +31,7 @@ int chat_init(struct chat *c, const struct restart_core *rc, chat_send_fn send, 
 		.send = send,
 		.owner = owner,
 		.max_size = max_size,
-		.random = rc->core.seed * 0x100000001b3u + rc->process,
+		.random = random_stream(rc->core.seed, rc->process),
 	};
 	c->ept = calloc(rc->core.endpoints, sizeof(c->ept[0]));
 	c->buffer = malloc(max_size);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "chat_internal.h"
+#include "parent.h"
 #include "payload.h"
 
 #define LOW(value) ((uint32_t)(value))
@@ -125,7 +126,7 @@ static void tell_back(struct chat *c, uint32_t peer)
 			return;
 	if (atomic_load(&s->back[side]) == back)
 		return;
-	atomic_store(&s->back_ns[side], restart_now());
+	atomic_store(&s->back_ns[side], sim_now());
 	atomic_store(&s->back[side], back);
 	chat_tell_parent(c);
 }

@@ -33,21 +33,34 @@ int core_fail(const struct core *core, const char *format, ...)
 int core_traffic_init(const struct core *core, struct traffic *t, const struct traffic_port *port,
 		      void *owner, size_t max_size)
 {
+	const struct core_status *s = core->status;
 	int ret = stream_tx_init(&t->tx, core->send_fd, core->send_size, core->endpoints);
 
 	if (ret == 0)
 		ret = stream_rx_init(&t->rx, core->receive_fd, core->endpoints);
 	if (ret == 0)
 		ret = traffic_init(t, port, owner, max_size, core->seed + core->side);
-	if (ret < 0)
+	if (ret < 0) {
 		core_fail(core, "%s", strerror(-ret));
-	return ret;
+		return ret;
+	}
+	/* Where the predecessor was, if there was one. */
+	t->tx.next = atomic_load(&s->sent);
+	t->rx.received = atomic_load(&s->received);
+	t->counters = s->counters;
+	t->lenient = core->corrupted;
+	t->rx.lenient = core->corrupted;
+	t->rx.expected = core->receive_size;
+	return 0;
 }
 
 void core_progress(const struct core *core, const struct traffic *t)
 {
 	atomic_store_explicit(&core->status->sent, t->tx.next, memory_order_relaxed);
 	atomic_store_explicit(&core->status->received, t->rx.received, memory_order_relaxed);
+	atomic_store_explicit(&core->status->moved, t->counters.sent_bytes, memory_order_relaxed);
+	atomic_store_explicit(&core->status->sent_all, traffic_sent(t), memory_order_relaxed);
+	core->status->counters = t->counters;
 }
 
 int core_turn(const struct core *core, struct traffic *t)
@@ -65,15 +78,10 @@ int core_turn(const struct core *core, struct traffic *t)
 	return sent > 0 || released > 0;
 }
 
-void core_done(const struct core *core, const struct traffic *t, uint64_t rung, uint64_t rescues)
+void core_done(const struct core *core, const struct traffic *t)
 {
-	struct core_status *s = core->status;
-
 	core_progress(core, t);
-	s->counters = t->counters;
-	s->rung = rung;
-	s->rescues = rescues;
-	atomic_store(&s->state, CORE_DONE);
+	atomic_store(&core->status->state, CORE_DONE);
 	eventfd_write(core->done_fd, 1);
 }
 

@@ -7,6 +7,7 @@
 #define ICBMSG_SIM_CORE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "geometry.h"
@@ -14,24 +15,34 @@
 
 enum core_state { CORE_STARTING, CORE_BOUND, CORE_DONE, CORE_FAILED };
 
+/* As libicbmsg counts; the firmware knows the first only. */
+struct core_bells {
+	uint64_t rung;
+	uint64_t rescues; /* of them, because nothing had moved */
+	uint64_t lost;    /* of the rescues, those that helped */
+};
+
 /* What a core tells its parent, in memory that both share. */
 struct core_status {
 	_Atomic uint32_t state;    /* enum core_state */
 	_Atomic uint64_t sent;     /* bytes of the file that are on their way */
 	_Atomic uint64_t received; /* bytes of the file that are written */
-	/* Written before the state becomes CORE_DONE or CORE_FAILED. */
+	_Atomic uint64_t moved;    /* bytes of messages sent */
+	_Atomic bool sent_all;
+	/* For the parent when the core has ended. A core that is started again counts on. */
 	struct traffic_counters counters;
-	uint64_t rung;    /* doorbells */
-	uint64_t rescues; /* of them, because nothing had moved */
+	struct core_bells bells;
 	char error[STREAM_ERROR_SIZE];
 };
 
 struct core {
 	enum side side;
 	const struct geometry *geometry;
+	bool peer_is_library;
 	unsigned int endpoints;
 	uint64_t seed;
 	int64_t rescue_ns; /* 0: the library's default */
+	bool corrupted;    /* memory is: what comes may be anything, count it and go on */
 	int memory_fd;
 	int bell_rx; /* eventfds */
 	int bell_tx;
@@ -40,6 +51,7 @@ struct core {
 	int send_fd;
 	uint64_t send_size;
 	int receive_fd;
+	uint64_t receive_size;
 	struct core_status *status;
 };
 
@@ -77,8 +89,8 @@ void core_progress(const struct core *core, const struct traffic *t);
  */
 int core_turn(const struct core *core, struct traffic *t);
 
-/* Everything is sent and received: note the counters and tell the parent. */
-void core_done(const struct core *core, const struct traffic *t, uint64_t rung, uint64_t rescues);
+/* Everything is sent and received: note that and tell the parent. */
+void core_done(const struct core *core, const struct traffic *t);
 
 /* Sleep until @fd or the stop descriptor says something. False if the core is to end. */
 bool core_sleep(const struct core *core, int fd);

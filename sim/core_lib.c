@@ -99,6 +99,12 @@ static void on_unbound(struct icbmsg_ept *ept, const struct icbmsg_unbound *info
 {
 	struct lib_endpoint *e = user;
 
+	if (e->owner->core->corrupted) {
+		/* What was on its way will not come, and the other side may be another one. */
+		e->owner->bound--;
+		stream_rx_reset(&e->owner->traffic.rx, e->index);
+		return;
+	}
 	core_fail(e->owner->core, "endpoint %s was lost: %s", icbmsg_ept_name(ept),
 		  icbmsg_unbound_reason_name(info->reason));
 	e->owner->failed = true;
@@ -124,9 +130,9 @@ static void on_received(struct icbmsg_ept *ept, const void *data, size_t size, v
 	if (!hold)
 		return;
 	ret = icbmsg_hold_rx(c->link, data, &rx);
-	if (ret < 0)
+	if (ret < 0 && !c->core->corrupted)
 		fail(c, "holding a message", ret);
-	else
+	if (ret == 0)
 		traffic_hold(&c->traffic, rx.id, data, size);
 }
 
@@ -135,6 +141,8 @@ static void on_error(struct icbmsg_ept *ept, int error, const char *message, voi
 	struct lib_endpoint *e = user;
 
 	(void)error;
+	if (e->owner->core->corrupted)
+		return;
 	core_fail(e->owner->core, "endpoint %s: %s", icbmsg_ept_name(ept), message);
 	e->owner->failed = true;
 }
@@ -170,6 +178,9 @@ static int configure(const struct core *core, struct icbmsg_config *cfg)
 		ret = set(cfg, "doorbell", "eventfd:%d,%d", core->bell_rx, core->bell_tx);
 	if (ret == 0 && core->rescue_ns > 0)
 		ret = set(cfg, "rescue-interval", "%" PRId64 "us", core->rescue_ns / 1000);
+	/* With a larger alignment it finds out by itself. */
+	if (ret == 0 && core->peer_is_library && core->geometry->alignment < 8)
+		ret = set(cfg, "peer", "libicbmsg");
 	geometry_settings(core->geometry, core->side, settings);
 	for (i = 0; ret == 0 && i < GEOMETRY_SETTINGS; i++)
 		ret = icbmsg_config_set(cfg, settings[i].key, settings[i].value);
@@ -213,12 +224,16 @@ static int register_endpoints(struct lib_core *c)
 	return 0;
 }
 
-static void finish(struct lib_core *c)
+static void tell_bells(struct lib_core *c)
 {
 	struct icbmsg_stats stats;
 
 	icbmsg_get_stats(c->link, &stats, sizeof(stats));
-	core_done(c->core, &c->traffic, stats.doorbells_sent, stats.rescues);
+	c->core->status->bells = (struct core_bells){
+		.rung = stats.doorbells_sent,
+		.rescues = stats.rescues,
+		.lost = stats.doorbells_lost,
+	};
 }
 
 /* Dispatch, send, sleep, until the parent hangs up. */
@@ -245,7 +260,7 @@ static int run(struct lib_core *c)
 		}
 		if (!done && c->bound == core->endpoints && traffic_done(&c->traffic)) {
 			done = true;
-			finish(c);
+			core_done(core, &c->traffic);
 		}
 	} while (core_sleep(core, fd));
 	return SIM_OK;
@@ -261,6 +276,8 @@ int core_lib_run(const struct core *core)
 	if (core_traffic_init(core, &c.traffic, &port, &c, icbmsg_max_size(c.link)) == 0 &&
 	    register_endpoints(&c) == 0)
 		status = run(&c);
+	tell_bells(&c);
+	traffic_release(&c.traffic, 0);
 	icbmsg_close(c.link);
 	traffic_deinit(&c.traffic);
 	free(c.ept);

@@ -6,9 +6,17 @@
 #include "corrupt.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "args.h"
+#include "parent.h"
+#include "random.h"
 #include "util/access.h"
+
+/* Writes that are made up for at once when the caller was late. */
+#define BURST 100
+
+#define PAUSE_NS 100000
 
 static const char *const names[CORRUPT_KINDS] = { "indices", "rings", "headers", "payload" };
 
@@ -26,8 +34,8 @@ static unsigned int parse_one(const char *text, size_t length)
 	for (i = 0; i < CORRUPT_KINDS; i++)
 		if (strlen(names[i]) == length && strncmp(text, names[i], length) == 0)
 			return 1u << i;
-	sim_usage("--corrupt-what: \"%.*s\" is none of indices, rings, headers, payload and all",
-		  (int)length, text);
+	tool_usage("--corrupt-what: \"%.*s\" is none of indices, rings, headers, payload and all",
+		   (int)length, text);
 }
 
 unsigned int corrupt_parse(const char *text)
@@ -46,13 +54,12 @@ unsigned int corrupt_parse(const char *text)
 
 static uint32_t draw(struct corrupt *c)
 {
-	c->random = c->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(c->random >> 32);
+	return (uint32_t)(random_next(&c->random) >> 32);
 }
 
 static uint32_t below(struct corrupt *c, uint32_t n)
 {
-	return (uint32_t)((uint64_t)draw(c) * n >> 32);
+	return (uint32_t)random_below(&c->random, n);
 }
 
 static uint8_t *at(const struct corrupt *c, const struct layout_region *r, uint32_t offset)
@@ -110,7 +117,7 @@ static void write_kind(struct corrupt *c, const struct layout_region *r, enum co
 	}
 }
 
-void corrupt_once(struct corrupt *c)
+static void write_once(struct corrupt *c)
 {
 	unsigned int kind;
 
@@ -119,4 +126,64 @@ void corrupt_once(struct corrupt *c)
 	} while (!(c->what & 1u << kind));
 	write_kind(c, &c->region[below(c, 2)], (enum corrupt_what)kind);
 	c->counts.writes[kind]++;
+}
+
+int corrupt_open(struct corrupt *c, int fd, const struct geometry *g)
+{
+	char error[LAYOUT_ERROR_SIZE];
+	void *map;
+
+	c->map_size = geometry_memory_size(g);
+	map = mmap(NULL, c->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED) {
+		sim_fail_errno("mapping the shared memory");
+		return -1;
+	}
+	c->map = map;
+	geometry_layout(g, SIDE_A, &c->region[0], &c->region[1], error);
+	return 0;
+}
+
+void corrupt_close(struct corrupt *c)
+{
+	if (c->map)
+		munmap(c->map, c->map_size);
+	c->map = NULL;
+}
+
+void corrupt_start(struct corrupt *c, uint64_t rate, int64_t length_ns, int64_t now)
+{
+	c->step = SECOND_NS / (int64_t)rate;
+	c->due = now;
+	c->until = length_ns > 0 ? now + length_ns : INT64_MAX;
+}
+
+void corrupt_stop(struct corrupt *c)
+{
+	c->step = 0;
+}
+
+void corrupt_work(struct corrupt *c, int64_t now)
+{
+	int64_t end = now < c->until ? now : c->until;
+
+	if (c->step == 0)
+		return;
+	c->last = now;
+	if (c->due < end - BURST * c->step)
+		c->due = end - BURST * c->step;
+	for (; c->due <= end; c->due += c->step)
+		write_once(c);
+	if (now >= c->until)
+		corrupt_stop(c);
+}
+
+/* Not so often that the cores do not get to run. */
+int64_t corrupt_due(const struct corrupt *c)
+{
+	int64_t due = c->due > c->last + PAUSE_NS ? c->due : c->last + PAUSE_NS;
+
+	if (c->step == 0)
+		return INT64_MAX;
+	return due < c->until ? due : c->until;
 }

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "geometry.h"
 #include "wire/layout.h"
 
 enum corrupt_what {
@@ -22,24 +23,39 @@ enum corrupt_what {
 #define CORRUPT_RATE_DEFAULT 200u
 #define CORRUPT_RATE_MAX 1000000u
 
-#define CORRUPT_HELP                                                                                \
-	"      --corrupt[=RATE]             write into both regions so many times a second (200)\n" \
-	"      --corrupt-what KIND          indices, rings, headers, payload or all (all)\n"
-
 struct corrupt_counts {
 	uint64_t writes[CORRUPT_KINDS];
 };
 
 struct corrupt {
-	uint8_t *map;
+	uint8_t *map; /* NULL: not open */
+	uint64_t map_size;
 	struct layout_region region[2]; /* begin = offset in @map */
 	unsigned int what;              /* bits of enum corrupt_what */
 	uint64_t random;
+	int64_t step;  /* ns between two writes; 0: stopped */
+	int64_t due;   /* when the next one is */
+	int64_t last;  /* when some were made */
+	int64_t until; /* when it stops by itself */
 	struct corrupt_counts counts;
 };
 
-/* Write once. */
-void corrupt_once(struct corrupt *c);
+/*
+ * Map @fd, which holds regions laid out as @g says. 0, or -1, having said why; corrupt_close() in
+ * both cases.
+ */
+int corrupt_open(struct corrupt *c, int fd, const struct geometry *g);
+void corrupt_close(struct corrupt *c);
+
+/* Begin at @now with @rate writes a second, from 1 to CORRUPT_RATE_MAX, for @length_ns (0: ever). */
+void corrupt_start(struct corrupt *c, uint64_t rate, int64_t length_ns, int64_t now);
+void corrupt_stop(struct corrupt *c);
+
+/* Write what is due at @now. */
+void corrupt_work(struct corrupt *c, int64_t now);
+
+/* When corrupt_work() wants to be called next, INT64_MAX for never. */
+int64_t corrupt_due(const struct corrupt *c);
 
 const char *corrupt_name(enum corrupt_what what);
 

@@ -6,13 +6,11 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include "args.h"
 #include "firmware.h"
+#include "parent.h"
 #include "util/cleanup.h"
 
 #define FD_MAX 1048576 /* of Linux's default nr_open */
@@ -32,14 +30,22 @@ static const char help[] =
 	"      --shm NAME                   share memory by this name; then polls, by default every 1ms\n"
 	"      --memory-fd N                share this inherited memory\n"
 	"      --db-rx-fd N, --db-tx-fd N   inherited eventfds: rung for this core, rung by it\n"
-	"      --poll DURATION              look at the memory that often; no doorbells\n" GEOMETRY_HELP
+	"      --poll DURATION              look at the memory that often; no doorbells\n"
 	"      --instance NAME              in the configuration (echo)\n"
 	"      --print-config FILE          write the configuration for the other side; - is stdout\n"
 	"      --banner                     print one line when ready (stderr with COMMAND)\n"
-	"  -h, --help                       this text\n";
+	"      --json                       tell in the end what was counted, as one object, likewise\n"
+	"  -h, --help                       this text\n"
+	"\n"
+	"Geometry:\n" GEOMETRY_HELP "\n"
+	"Faults, told on stderr in the end:\n" FAULT_HELP "\n"
+	"Only this core is stopped by --stall. --rescue-interval goes into the configuration. A link that\n"
+	"was corrupted may need SIGUSR1 to come back.\n"
+	"\n"
+	"Exit status: COMMAND's; without, 1 error, 128 + n after signal n; 2 usage.\n";
 
 enum {
-	OPT_ENDPOINT = GEOMETRY_OPTION_END,
+	OPT_ENDPOINT = FAULT_OPTION_END,
 	OPT_MODE,
 	OPT_SIZE,
 	OPT_SHM,
@@ -50,10 +56,12 @@ enum {
 	OPT_INSTANCE,
 	OPT_PRINT_CONFIG,
 	OPT_BANNER,
+	OPT_JSON,
 };
 
 static const struct option long_options[] = {
 	GEOMETRY_OPTIONS,
+	FAULT_OPTIONS,
 	{ "endpoint", required_argument, NULL, OPT_ENDPOINT },
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "size", required_argument, NULL, OPT_SIZE },
@@ -65,6 +73,7 @@ static const struct option long_options[] = {
 	{ "instance", required_argument, NULL, OPT_INSTANCE },
 	{ "print-config", required_argument, NULL, OPT_PRINT_CONFIG },
 	{ "banner", no_argument, NULL, OPT_BANNER },
+	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -77,7 +86,7 @@ static enum echo_mode mode(const char *text)
 	for (i = 0; i < 3; i++)
 		if (strcmp(text, names[i]) == 0)
 			return (enum echo_mode)i;
-	sim_usage("--mode: \"%s\" is none of echo, sink and source", text);
+	tool_usage("--mode: \"%s\" is none of echo, sink and source", text);
 }
 
 static void add_endpoint(struct echo_options *o, const char *name)
@@ -85,13 +94,13 @@ static void add_endpoint(struct echo_options *o, const char *name)
 	unsigned int i;
 
 	if (name[0] == '\0' || strlen(name) >= FIRMWARE_NAME_SIZE)
-		sim_usage("--endpoint: \"%s\" does not have 1 to %u bytes", name,
-			  FIRMWARE_NAME_SIZE - 1);
+		tool_usage("--endpoint: \"%s\" does not have 1 to %u bytes", name,
+			   FIRMWARE_NAME_SIZE - 1);
 	for (i = 0; i < o->endpoints; i++)
 		if (strcmp(o->endpoint[i], name) == 0)
-			sim_usage("--endpoint: \"%s\" is there twice", name);
+			tool_usage("--endpoint: \"%s\" is there twice", name);
 	if (o->endpoints == FIRMWARE_ENDPOINTS_MAX)
-		sim_usage("--endpoint: more than %u", FIRMWARE_ENDPOINTS_MAX);
+		tool_usage("--endpoint: more than %u", FIRMWARE_ENDPOINTS_MAX);
 	o->endpoint[o->endpoints++] = name;
 }
 
@@ -100,63 +109,84 @@ static int descriptor(const char *option, const char *text)
 	return (int)arg_number(option, text, 0, FD_MAX);
 }
 
-static void take_option(struct echo_options *o, int c)
+/* How the two sides get at each other. */
+static bool take_transport(struct echo_options *o, int c)
 {
+	switch (c) {
+	case OPT_SHM:
+		o->shm = optarg;
+		return true;
+	case OPT_MEMORY_FD:
+		o->memory_fd = descriptor("--memory-fd", optarg);
+		return true;
+	case OPT_RX_FD:
+		o->bell_rx = descriptor("--db-rx-fd", optarg);
+		return true;
+	case OPT_TX_FD:
+		o->bell_tx = descriptor("--db-tx-fd", optarg);
+		return true;
+	case OPT_POLL:
+		o->poll = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool take_option(void *options, int c)
+{
+	struct echo_options *o = options;
+
 	switch (c) {
 	case OPT_ENDPOINT:
 		add_endpoint(o, optarg);
-		break;
+		return true;
 	case OPT_MODE:
 		o->mode = mode(optarg);
-		break;
+		return true;
 	case OPT_SIZE:
 		o->size = (uint32_t)arg_size("--size", optarg, 1, UINT32_MAX);
-		break;
-	case OPT_SHM:
-		o->shm = optarg;
-		break;
-	case OPT_MEMORY_FD:
-		o->memory_fd = descriptor("--memory-fd", optarg);
-		break;
-	case OPT_RX_FD:
-		o->bell_rx = descriptor("--db-rx-fd", optarg);
-		break;
-	case OPT_TX_FD:
-		o->bell_tx = descriptor("--db-tx-fd", optarg);
-		break;
-	case OPT_POLL:
-		o->poll = optarg;
-		break;
+		return true;
 	case OPT_INSTANCE:
 		o->instance = optarg;
-		break;
+		return true;
 	case OPT_PRINT_CONFIG:
 		o->print_config = optarg;
-		break;
+		return true;
 	case OPT_BANNER:
 		o->banner = true;
-		break;
-	default: /* getopt has said what is wrong */
-		sim_usage_said();
+		return true;
+	case OPT_JSON:
+		o->json = true;
+		return true;
+	default:
+		return geometry_option(&o->geometry, c, optarg) ||
+		       fault_option(&o->faults, c, optarg) || take_transport(o, c);
 	}
 }
+
+/* +: what follows the first operand is the command's. */
+static const struct args args = { help, "+h", long_options, take_option };
 
 /* Memory and doorbells that the other side can get at. */
 static void check_transport(struct echo_options *o)
 {
 	if (o->shm && o->memory_fd >= 0)
-		sim_usage("echo: --shm and --memory-fd exclude each other");
+		tool_usage("echo: --shm and --memory-fd exclude each other");
 	if (!o->shm && o->memory_fd < 0 && !o->command)
-		sim_usage("echo: nobody could get at its memory; say --shm NAME, --memory-fd N or "
-			  "-- COMMAND");
+		tool_usage("echo: nobody could get at its memory; say --shm NAME, --memory-fd N or "
+			   "-- COMMAND");
 	if ((o->bell_rx >= 0) != (o->bell_tx >= 0))
-		sim_usage("echo: --db-rx-fd and --db-tx-fd belong together");
+		tool_usage("echo: --db-rx-fd and --db-tx-fd belong together");
 	if (o->poll && o->bell_rx >= 0)
-		sim_usage("echo: --poll and --db-rx-fd exclude each other");
+		tool_usage("echo: --poll and --db-rx-fd exclude each other");
 	if (!o->poll && o->bell_rx < 0 && !o->command)
 		o->poll = "1ms";
+	if (o->poll && fault_doorbells(&o->faults))
+		tool_usage("echo: with --poll there are no doorbells to drop, delay or merge; say "
+			   "--db-rx-fd N --db-tx-fd N, or -- COMMAND without --poll");
 	if (o->poll)
-		o->poll_ns = arg_duration("--poll", o->poll);
+		o->poll_ns = arg_short_duration("--poll", o->poll);
 }
 
 static void check_options(struct echo_options *o)
@@ -167,29 +197,14 @@ static void check_options(struct echo_options *o)
 	if (o->endpoints == 0)
 		add_endpoint(o, "ep0");
 	check_transport(o);
+	fault_check(&o->faults, "echo");
 	if (geometry_layout(&o->geometry, SIDE_B, &tx, &rx, error) < 0)
-		sim_usage("echo: %s", error);
+		tool_usage("echo: %s", error);
 	if (o->mode == ECHO_SOURCE && o->size > tx.max_payload)
-		sim_usage("--size: the largest message is %u bytes", tx.max_payload);
+		tool_usage("--size: the largest message is %u bytes", tx.max_payload);
 	if (o->geometry.b_initiates && o->endpoints > tx.block_count)
-		sim_usage("echo: announcing %u endpoints takes at least as many --rx-blocks",
-			  o->endpoints);
-}
-
-static void parse(struct echo_options *o, int argc, char **argv)
-{
-	int c;
-
-	/* +: what follows the first operand is the command's. */
-	while ((c = getopt_long(argc, argv, "+h", long_options, NULL)) != -1) {
-		if (c == 'h')
-			sim_help(help);
-		if (!geometry_option(&o->geometry, c, optarg))
-			take_option(o, c);
-	}
-	if (optind < argc)
-		o->command = argv + optind;
-	check_options(o);
+		tool_usage("echo: announcing %u endpoints takes at least as many --rx-blocks",
+			   o->endpoints);
 }
 
 static int print_config(const struct echo_link *l)
@@ -206,36 +221,20 @@ static int print_config(const struct echo_link *l)
 		if ((to_stdout ? fflush(f) : fclose(f)) == 0)
 			return SIM_OK;
 	}
-	sim_say("--print-config %s: %s", path, strerror(errno));
+	tool_say("--print-config %s: %s", path, strerror(errno));
 	return SIM_ERROR;
 }
 
-static int open_signals(void)
+static int run(struct echo_link *l)
 {
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static int run(const struct echo_link *l)
-{
-	_cleanup_(close_fd) int signal_fd = open_signals();
+	_cleanup_(close_fd) int signal_fd = parent_signals(SIGUSR1, NULL);
 	int status = print_config(l);
 
 	if (status != SIM_OK)
 		return status;
-	if (signal_fd < 0) {
-		sim_say("signals: %s", strerror(errno));
+	if (signal_fd < 0)
 		return SIM_ERROR;
-	}
-	return echo_core_run(l, signal_fd);
+	return echo_run(l, signal_fd);
 }
 
 int echo_main(int argc, char **argv)
@@ -251,9 +250,12 @@ int echo_main(int argc, char **argv)
 		.instance = "echo",
 	};
 	struct echo_link link;
-	int status;
+	int operand, status;
 
-	parse(&options, argc, argv);
+	operand = args_parse(&args, &options, argc, argv);
+	if (operand < argc)
+		options.command = argv + operand;
+	check_options(&options);
 	status = echo_link_open(&link, &options);
 	if (status == SIM_OK)
 		status = run(&link);

@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "faults.h"
 #include "geometry.h"
 
 enum echo_mode { ECHO_ECHO, ECHO_SINK, ECHO_SOURCE };
 
 struct echo_options {
 	struct geometry geometry;
+	struct fault_options faults;
 	const char **endpoint; /* names */
 	unsigned int endpoints;
 	enum echo_mode mode;
@@ -28,6 +30,7 @@ struct echo_options {
 	const char *print_config;
 	const char *instance;
 	bool banner;
+	bool json;
 	char **command; /* NULL: none */
 };
 
@@ -37,8 +40,11 @@ struct echo_link {
 	int memory_fd;
 	void *map;
 	bool created;         /* the shm object is ours to remove */
-	int bell_rx, bell_tx; /* this core's; bell_rx is a timer when polling, bell_tx then -1 */
-	int config_fd;        /* with a command: its configuration */
+	int bell_rx, bell_tx; /* rung by the tool, rung for it; -1 when polling */
+	int wake_fd; /* this core waits on it: bell_rx, a timer, or what faults leave of it */
+	int ring_fd; /* this core rings it, likewise; -1 when polling */
+	struct faults faults;
+	int config_fd; /* with a command: its configuration */
 };
 
 /* echo_link.c. An exit status, having said why. */
@@ -46,14 +52,16 @@ int echo_link_open(struct echo_link *l, const struct echo_options *o);
 void echo_link_close(struct echo_link *l);
 /* The configuration section for the tool's side. */
 void echo_link_print(const struct echo_link *l, FILE *out);
+/* Whether anything goes wrong on purpose. */
+bool echo_link_faulty(const struct echo_link *l);
 /* The line of --banner, if it is wanted. */
 void echo_link_banner(const struct echo_link *l);
 
 /* echo_command.c: start the command. Its process number, or -1, having said why. */
 pid_t echo_command_start(const struct echo_link *l);
 
-/* echo_core.c: be the core until a signal comes or the command ends. An exit status. */
-int echo_core_run(const struct echo_link *l, int signal_fd);
+/* echo_run.c: be the core until a signal comes or the command ends. An exit status. */
+int echo_run(struct echo_link *l, int signal_fd);
 
 int echo_main(int argc, char **argv);
 

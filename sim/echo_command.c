@@ -64,7 +64,7 @@ static _Noreturn void be_command(const struct echo_link *l)
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGXFSZ, SIG_DFL);
 	execvp(command[0], command);
-	sim_say("%s: %s", command[0], strerror(errno));
+	tool_say("%s: %s", command[0], strerror(errno));
 	_exit(NOT_FOUND);
 }
 
@@ -77,6 +77,6 @@ pid_t echo_command_start(const struct echo_link *l)
 	if (pid == 0)
 		be_command(l);
 	if (pid < 0)
-		sim_say("cannot start %s: %s", l->options->command[0], strerror(errno));
+		tool_say("cannot start %s: %s", l->options->command[0], strerror(errno));
 	return pid;
 }

@@ -5,46 +5,27 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "args.h"
-#include "echo.h"
-#include "firmware.h"
+#include "echo_core.h"
 #include "payload.h"
 
 /* Messages a source sends before it looks at what came. */
 #define SOURCE_TURN 16u
 
-struct queued {
-	const void *data; /* held */
-	uint32_t size;
-	const char *name;
-};
-
-struct echo_core {
-	const struct echo_link *link;
-	struct firmware fw;
-	struct queued queue[LAYOUT_BLOCKS_MAX];
-	unsigned int head, count;
-	uint32_t sequence; /* of a source */
-	unsigned int next; /* endpoint a source sends on next */
-	bool told_too_long;
-	pid_t command;
-	int status; /* -1: going on */
-};
+/* Packets, and rounds of packets and answers, in one turn. */
+#define PACKETS_TURN 256u
+#define PASSES_TURN 16u
 
 static void ring(void *user)
 {
 	struct echo_core *c = user;
 
-	if (c->link->bell_tx >= 0)
-		eventfd_write(c->link->bell_tx, 1);
+	if (c->link->ring_fd >= 0)
+		eventfd_write(c->link->ring_fd, 1);
 }
 
 static bool on_received(struct firmware *fw, struct firmware_endpoint *ept, const void *data,
@@ -56,9 +37,9 @@ static bool on_received(struct firmware *fw, struct firmware_endpoint *ept, cons
 		return false;
 	if (size > fw->config.tx.max_payload) {
 		if (!c->told_too_long)
-			sim_say("%s: %" PRIu32 " bytes do not fit into this core's region of "
-				"messages up to %" PRIu32 "; such are not echoed",
-				ept->name, size, fw->config.tx.max_payload);
+			tool_say("%s: %" PRIu32 " bytes do not fit into this core's region of "
+				 "messages up to %" PRIu32 "; such are not echoed",
+				 ept->name, size, fw->config.tx.max_payload);
 		c->told_too_long = true;
 		return false;
 	}
@@ -128,30 +109,30 @@ static bool source_some(struct echo_core *c)
 	return moved;
 }
 
-static void work(struct echo_core *c)
+/* True if there was something to do, so there may be more. */
+static bool work_once(struct echo_core *c)
 {
-	bool moved = true;
+	unsigned int packets = 0;
+	bool source = c->link->options->mode == ECHO_SOURCE;
 
-	while (moved) {
-		moved = firmware_pump(&c->fw) > 0;
-		moved |= c->link->options->mode == ECHO_SOURCE ? source_some(c) : echo_some(c);
-		/* A source always has something to send: it must not keep signals waiting. */
-		if (c->link->options->mode == ECHO_SOURCE)
-			break;
-	}
+	while (packets < PACKETS_TURN && firmware_step(&c->fw))
+		packets++;
+	if (source)
+		source_some(c);
+	/* A source always has something to send, and waits for releases. */
+	return (!source && echo_some(c)) || packets > 0;
 }
 
-static void command_ended(struct echo_core *c)
+void echo_work(struct echo_core *c)
 {
-	int how;
+	unsigned int pass;
 
-	if (c->command <= 0 || waitpid(c->command, &how, WNOHANG) <= 0)
-		return;
-	c->command = -1;
-	c->status = WIFSIGNALED(how) ? SIM_SIGNAL + WTERMSIG(how) : WEXITSTATUS(how);
+	c->more = true;
+	for (pass = 0; c->more && pass < PASSES_TURN; pass++)
+		c->more = work_once(c);
 }
 
-static int start(struct echo_core *c)
+int echo_start(struct echo_core *c)
 {
 	const struct echo_options *o = c->link->options;
 	struct firmware_config config = {
@@ -166,7 +147,7 @@ static int start(struct echo_core *c)
 	int ret = geometry_layout(&o->geometry, SIDE_B, &config.tx, &config.rx, error);
 
 	if (ret < 0) {
-		sim_say("echo: %s", error);
+		tool_say("echo: %s", error);
 		return ret;
 	}
 	ret = firmware_init(&c->fw, &config);
@@ -175,62 +156,20 @@ static int start(struct echo_core *c)
 	if (ret == 0)
 		ret = firmware_open(&c->fw);
 	if (ret < 0)
-		sim_say("echo: starting the firmware: %s", strerror(-ret));
+		tool_say("echo: starting the firmware: %s", strerror(-ret));
 	return ret;
 }
 
-/* As a reboot: everything is forgotten but what lies in the shared memory. */
-static void restart(struct echo_core *c)
+void echo_restart(struct echo_core *c)
 {
 	c->head = 0;
 	c->count = 0;
-	if (start(c) < 0)
+	c->reboots++;
+	c->received += c->fw.counters.received;
+	c->sent += c->fw.counters.sent;
+	c->errors += c->fw.counters.errors;
+	if (echo_start(c) < 0)
 		c->status = SIM_ERROR;
 	else
 		echo_link_banner(c->link);
-}
-
-/* With a command the signals that ask for an end are for it; its end is ours. */
-static void read_signals(struct echo_core *c, int fd)
-{
-	struct signalfd_siginfo info;
-
-	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD)
-			command_ended(c);
-		else if (info.ssi_signo == SIGUSR1)
-			restart(c);
-		else if (c->command <= 0)
-			c->status = SIM_SIGNAL + (int)info.ssi_signo;
-		else if (info.ssi_signo != SIGINT) /* a terminal sends that to both */
-			kill(c->command, (int)info.ssi_signo);
-	}
-}
-
-int echo_core_run(const struct echo_link *l, int signal_fd)
-{
-	struct echo_core c = { .link = l, .command = -1, .status = -1 };
-	struct pollfd fds[] = {
-		{ .fd = l->bell_rx, .events = POLLIN },
-		{ .fd = signal_fd, .events = POLLIN },
-	};
-	uint64_t count;
-
-	if (start(&c) < 0)
-		return SIM_ERROR;
-	echo_link_banner(l);
-	if (l->options->command) {
-		c.command = echo_command_start(l);
-		if (c.command < 0)
-			return SIM_ERROR;
-	}
-	while (c.status < 0) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return SIM_ERROR;
-		if (fds[1].revents)
-			read_signals(&c, signal_fd);
-		if (fds[0].revents && read(l->bell_rx, &count, sizeof(count)) > 0)
-			work(&c);
-	}
-	return c.status;
 }

@@ -8,23 +8,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "args.h"
+#include "parent.h"
 #include "util/cleanup.h"
-
-#define NS_PER_S INT64_C(1000000000)
-
-static int fail(const char *what)
-{
-	sim_say("%s: %s", what, strerror(errno));
-	return SIM_ERROR;
-}
 
 static int open_shm(struct echo_link *l, const char *name)
 {
@@ -36,14 +29,14 @@ static int open_shm(struct echo_link *l, const char *name)
 	if (errno == EEXIST)
 		l->memory_fd = shm_open(name, O_RDWR, 0);
 	if (l->memory_fd < 0) {
-		sim_say("--shm \"%s\": %s%s", name, strerror(errno),
-			errno == EINVAL ?
-				"; a name has no / but one in front, write for example demo" :
-				"");
+		tool_say("--shm \"%s\": %s%s", name, strerror(errno),
+			 errno == EINVAL ?
+				 "; a name has no / but one in front, write for example demo" :
+				 "");
 		return SIM_ERROR;
 	}
-	sim_say("--shm %s is there already: what lies in it is read as a restarted core reads it",
-		name);
+	tool_say("--shm %s is there already: what lies in it is read as a restarted core reads it",
+		 name);
 	return SIM_OK;
 }
 
@@ -53,13 +46,13 @@ static int size_memory(int fd, uint64_t size)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return fail("shared memory");
+		return sim_fail_errno("shared memory");
 	if (st.st_size == 0 && ftruncate(fd, (off_t)size) < 0)
-		return fail("shared memory");
+		return sim_fail_errno("shared memory");
 	if (st.st_size != 0 && (uint64_t)st.st_size < size) {
-		sim_say("the shared memory has %lld bytes but the regions need %llu; correct the "
-			"regions, or remove it if it is left over",
-			(long long)st.st_size, (unsigned long long)size);
+		tool_say("the shared memory has %lld bytes but the regions need %llu; correct the "
+			 "regions, or remove it if it is left over",
+			 (long long)st.st_size, (unsigned long long)size);
 		return SIM_ERROR;
 	}
 	return SIM_OK;
@@ -74,7 +67,7 @@ static int open_memory(struct echo_link *l)
 	if (o->memory_fd >= 0) {
 		l->memory_fd = fcntl(o->memory_fd, F_DUPFD_CLOEXEC, 0);
 		if (l->memory_fd < 0)
-			return fail("--memory-fd: the descriptor is not open here");
+			return sim_fail_errno("--memory-fd: the descriptor is not open here");
 	} else if (o->shm) {
 		status = open_shm(l, o->shm);
 	} else {
@@ -83,26 +76,26 @@ static int open_memory(struct echo_link *l)
 	if (status != SIM_OK)
 		return status;
 	if (l->memory_fd < 0)
-		return fail("shared memory");
+		return sim_fail_errno("shared memory");
 	status = size_memory(l->memory_fd, size);
 	if (status != SIM_OK)
 		return status;
 	l->map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, l->memory_fd, 0);
 	if (l->map == MAP_FAILED) {
 		l->map = NULL;
-		return fail("mapping the shared memory");
+		return sim_fail_errno("mapping the shared memory");
 	}
 	return SIM_OK;
 }
 
 static int open_timer(struct echo_link *l, int64_t ns)
 {
-	struct timespec interval = { .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+	struct timespec interval = { .tv_sec = ns / SECOND_NS, .tv_nsec = ns % SECOND_NS };
 	struct itimerspec when = { .it_interval = interval, .it_value = interval };
 
-	l->bell_rx = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (l->bell_rx < 0 || timerfd_settime(l->bell_rx, 0, &when, NULL) < 0)
-		return fail("a timer");
+	l->wake_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (l->wake_fd < 0 || timerfd_settime(l->wake_fd, 0, &when, NULL) < 0)
+		return sim_fail_errno("a timer");
 	return SIM_OK;
 }
 
@@ -110,19 +103,47 @@ static int open_bells(struct echo_link *l)
 {
 	const struct echo_options *o = l->options;
 
-	if (o->poll_ns > 0)
-		return open_timer(l, o->poll_ns);
 	if (o->bell_rx >= 0) {
 		l->bell_rx = fcntl(o->bell_rx, F_DUPFD_CLOEXEC, 0);
 		l->bell_tx = fcntl(o->bell_tx, F_DUPFD_CLOEXEC, 0);
 	} else {
-		l->bell_rx = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		l->bell_tx = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		l->bell_rx = parent_bell();
+		l->bell_tx = parent_bell();
 	}
 	if (l->bell_rx >= 0 && l->bell_tx >= 0)
 		return SIM_OK;
-	return fail(o->bell_rx >= 0 ? "--db-rx-fd, --db-tx-fd: not both are open here" :
-				      "doorbells");
+	if (o->bell_rx < 0)
+		return SIM_ERROR;
+	return sim_fail_errno("--db-rx-fd, --db-tx-fd: not both are open here");
+}
+
+/* This core's ends of the doorbells, with or without faults in between. */
+static int connect_bells(struct echo_link *l)
+{
+	const struct fault_options *o = &l->options->faults;
+	bool relayed = fault_relays(o);
+	int in[2] = { -1, -1 }, bell[2];
+
+	l->wake_fd = relayed ? parent_bell() : fcntl(l->bell_rx, F_DUPFD_CLOEXEC, 0);
+	if (l->wake_fd < 0)
+		return SIM_ERROR;
+	bell[SIDE_A] = l->bell_tx;
+	bell[SIDE_B] = l->wake_fd;
+	if (relayed) {
+		in[SIDE_A] = fcntl(l->bell_rx, F_DUPFD_CLOEXEC, 0);
+		in[SIDE_B] = parent_bell();
+	}
+	if (faults_open(&l->faults, o, bell, in, NULL) < 0)
+		return SIM_ERROR;
+	l->ring_fd = faults_bell(&l->faults, SIDE_B, l->bell_tx);
+	return SIM_OK;
+}
+
+bool echo_link_faulty(const struct echo_link *l)
+{
+	const struct fault_options *o = &l->options->faults;
+
+	return fault_relays(o) || o->corrupt > 0;
 }
 
 void echo_link_print(const struct echo_link *l, FILE *out)
@@ -144,6 +165,8 @@ void echo_link_print(const struct echo_link *l, FILE *out)
 		fprintf(out, "doorbell = eventfd:%d,%d\n", o->bell_tx, o->bell_rx);
 	else
 		fprintf(out, "doorbell = eventfd:%d,%d\n", l->bell_tx, l->bell_rx);
+	if (o->faults.rescue_ns > 0)
+		fprintf(out, "rescue-interval = %" PRId64 "us\n", o->faults.rescue_ns / 1000);
 	geometry_settings(&o->geometry, SIDE_A, settings);
 	for (i = 0; i < GEOMETRY_SETTINGS; i++)
 		fprintf(out, "%s = %s\n", settings[i].key, settings[i].value);
@@ -179,10 +202,10 @@ static int make_config(struct echo_link *l)
 	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f) {
 		close_fd(&fd);
-		return fail("the configuration");
+		return sim_fail_errno("the configuration");
 	}
 	echo_link_print(l, f);
-	return fclose(f) == 0 ? SIM_OK : fail("the configuration");
+	return fclose(f) == 0 ? SIM_OK : sim_fail_errno("the configuration");
 }
 
 int echo_link_open(struct echo_link *l, const struct echo_options *o)
@@ -190,11 +213,25 @@ int echo_link_open(struct echo_link *l, const struct echo_options *o)
 	int status;
 
 	*l = (struct echo_link){
-		.options = o, .memory_fd = -1, .bell_rx = -1, .bell_tx = -1, .config_fd = -1
+		.options = o,
+		.memory_fd = -1,
+		.bell_rx = -1,
+		.bell_tx = -1,
+		.wake_fd = -1,
+		.ring_fd = -1,
+		.config_fd = -1,
 	};
+	faults_init(&l->faults, &o->faults);
 	status = open_memory(l);
-	if (status == SIM_OK)
+	if (status == SIM_OK && o->poll_ns > 0)
+		status = open_timer(l, o->poll_ns);
+	else if (status == SIM_OK)
 		status = open_bells(l);
+	if (status == SIM_OK && o->poll_ns == 0)
+		status = connect_bells(l);
+	if (status == SIM_OK && o->faults.corrupt > 0 &&
+	    corrupt_open(&l->faults.corrupt, l->memory_fd, &o->geometry) < 0)
+		status = SIM_ERROR;
 	if (status == SIM_OK && o->command)
 		status = make_config(l);
 	return status;
@@ -206,8 +243,10 @@ void echo_link_close(struct echo_link *l)
 		munmap(l->map, geometry_memory_size(&l->options->geometry));
 	if (l->created)
 		shm_unlink(l->options->shm);
+	faults_close(&l->faults);
 	close_fd(&l->memory_fd);
 	close_fd(&l->bell_rx);
 	close_fd(&l->bell_tx);
+	close_fd(&l->wake_fd);
 	close_fd(&l->config_fd);
 }

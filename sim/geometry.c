@@ -43,7 +43,7 @@ static uint32_t alignment(const char *arg)
 	uint64_t a = arg_size("--dcache-alignment", arg, 1, 1u << 20);
 
 	if (a & (a - 1))
-		sim_usage("--dcache-alignment: %s is not a power of two", arg);
+		tool_usage("--dcache-alignment: %s is not a power of two", arg);
 	return (uint32_t)a;
 }
 
@@ -65,11 +65,11 @@ bool geometry_option(struct geometry *g, int c, const char *arg)
 	case GEOMETRY_WORD_SIZE:
 		g->word_size = (uint32_t)arg_number("--word-size", arg, 4, 8);
 		if (g->word_size != 4 && g->word_size != 8)
-			sim_usage("--word-size: %s is neither 4 nor 8", arg);
+			tool_usage("--word-size: %s is neither 4 nor 8", arg);
 		return true;
 	case GEOMETRY_INITIATOR:
 		if (strcmp(arg, "A") != 0 && strcmp(arg, "B") != 0)
-			sim_usage("--initiator: \"%s\" is neither A nor B", arg);
+			tool_usage("--initiator: \"%s\" is neither A nor B", arg);
 		g->b_initiates = arg[0] == 'B';
 		return true;
 	default:

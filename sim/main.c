@@ -2,11 +2,7 @@
 /*
  * icbmsg-sim: simulated cores, to try libicbmsg and everything above it without a board.
  */
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
-
-#include <icbmsg.h>
 
 #include "args.h"
 #include "echo.h"
@@ -31,15 +27,14 @@ static int run(int (*command)(int argc, char **argv), int argc, char **argv)
 	static char name[] = SIM_NAME;
 
 	argv[1] = name;
-	return sim_finish(command(argc - 1, argv + 1));
+	return tool_finish_stdout(command(argc - 1, argv + 1));
 }
 
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
 
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* what is written says EFBIG */
+	tool_init(SIM_NAME);
 	if (strcmp(command, "transfer") == 0)
 		return run(transfer_main, argc, argv);
 	if (strcmp(command, "echo") == 0)
@@ -50,10 +45,10 @@ int main(int argc, char **argv)
 		sim_help(help);
 	}
 	if (strcmp(command, "-V") == 0 || strcmp(command, "--version") == 0) {
-		printf(SIM_NAME " %s\n", icbmsg_version());
-		return sim_finish(SIM_OK);
+		tool_print_version();
+		return tool_finish_stdout(SIM_OK);
 	}
 	if (command[0])
-		sim_usage("there is no command \"%s\"", command);
-	sim_usage("a command is missing");
+		tool_usage("there is no command \"%s\"", command);
+	tool_usage("a command is missing");
 }

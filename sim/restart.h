@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "core.h"
-#include "corrupt.h"
+#include "faults.h"
 #include "firmware.h"
 #include "geometry.h"
 
@@ -25,14 +25,9 @@ struct restart_options {
 	uint64_t count;
 	int64_t up_min_ns, up_max_ns;
 	double cut;  /* share of starts that are killed again before they are back, 0 to 1 */
-	double drop; /* share of doorbells that get lost, 0 to 1 */
 	bool forget; /* doorbells rung before the firmware listens are gone */
-	uint64_t seed;
-	int64_t rescue_ns; /* 0: the library's default */
+	struct fault_options faults;
 	int64_t timeout_ns;
-	int64_t duration_ns; /* of the corruption; 0: until the restarts are done */
-	uint64_t corrupt;    /* writes per second; 0 = none */
-	unsigned int corrupt_what;
 	bool both_lib;
 	bool json;
 	bool quiet;
@@ -49,10 +44,12 @@ struct restart_counts {
 	_Atomic uint64_t damaged; /* content that is not what was sent */
 	_Atomic uint64_t repeated;
 	_Atomic uint64_t skipped; /* not the next one in order */
-	/* Of the library, by its own count; of the processes that came to an end by themselves. */
-	_Atomic uint64_t noticed;
+	/* Of the library, by its own count: doorbells of all its processes. */
+	_Atomic uint64_t bells_rung;
 	_Atomic uint64_t rescues;
 	_Atomic uint64_t bells_lost;
+	/* And of the last process. */
+	_Atomic uint64_t noticed;
 	_Atomic uint64_t bad_packets, bad_blocks, bad_endpoints, bad_releases;
 };
 
@@ -94,8 +91,7 @@ struct restart_result {
 	double *times; /* seconds from start to back, one for each of @done */
 	uint64_t errors,
 		errors_max; /* what the firmware would have logged: sum, most of one start */
-	uint64_t bells_relayed, bells_dropped;
-	bool recovered; /* after the corruption the link came back */
+	bool recovered;     /* after the corruption the link came back */
 	double seconds;
 };
 
@@ -104,9 +100,7 @@ struct restart_run {
 	const struct restart_options *options;
 	struct restart_shared *shared;
 	struct restart_result result;
-	struct corrupt corrupt;
-	bool corrupting;
-	int64_t corrupt_at; /* when the next write is due; CLOCK_MONOTONIC ns, as all times here */
+	struct faults faults;
 	pid_t pid[2];
 	uint32_t process[2];
 	uint32_t processes;
@@ -115,8 +109,7 @@ struct restart_run {
 	int signal_fd;
 	int stop[2]; /* a pipe; closing [1] ends the cores */
 	int done_fd;
-	int bell[2];  /* eventfds that the sides wait on */
-	int relay[2]; /* that they ring if doorbells are to be lost, else -1 */
+	int bell[2]; /* eventfds that the sides wait on */
 	uint64_t random;
 	int status; /* SIM_OK while all is well */
 };
@@ -132,7 +125,6 @@ void restart_end(struct restart_run *r);
 uint64_t restart_random(struct restart_run *r, uint64_t below);
 void restart_failed(struct restart_run *r, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-int64_t restart_now(void);
 
 /* restart_loop.c: the course of it. An exit status. */
 int restart_loop(struct restart_run *r);

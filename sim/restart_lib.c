@@ -31,6 +31,7 @@ struct lib_core {
 	struct icbmsg *link;
 	struct lib_endpoint *ept;
 	uint32_t blocks;
+	struct core_bells before; /* of its predecessors */
 	struct chat chat;
 };
 
@@ -97,8 +98,9 @@ static void tell_stats(const struct lib_core *c, const struct icbmsg_stats *s)
 	struct restart_counts *n = &c->rc->shared->counts[c->rc->core.side];
 
 	n->noticed = s->restarts;
-	n->rescues = s->rescues;
-	n->bells_lost = s->doorbells_lost;
+	n->bells_rung = c->before.rung + s->doorbells_sent;
+	n->rescues = c->before.rescues + s->rescues;
+	n->bells_lost = c->before.lost + s->doorbells_lost;
 	n->bad_packets = s->bad_packets;
 	n->bad_blocks = s->bad_blocks;
 	n->bad_endpoints = s->bad_endpoints;
@@ -173,7 +175,11 @@ static int balance(struct lib_core *c)
 
 int restart_lib_run(const struct restart_core *rc)
 {
-	struct lib_core c = { .rc = rc };
+	const struct restart_counts *n = &rc->shared->counts[rc->core.side];
+	struct lib_core c = {
+		.rc = rc,
+		.before = { .rung = n->bells_rung, .rescues = n->rescues, .lost = n->bells_lost },
+	};
 	struct icbmsg_layout layout;
 	int status = SIM_ERROR;
 

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 
 #include "args.h"
+#include "parent.h"
 #include "restart.h"
 
 /* A start that is cut short lives up to so long. Binding takes about that. */
@@ -27,7 +28,7 @@ static bool is_quiet(const struct restart_run *r)
 
 static bool await_back(struct restart_run *r)
 {
-	if (restart_watch(r, is_back, restart_now() + r->options->timeout_ns))
+	if (restart_watch(r, is_back, sim_now() + r->options->timeout_ns))
 		return true;
 	if (r->status == SIM_OK)
 		restart_failed(r,
@@ -42,25 +43,41 @@ static void talk(struct restart_run *r)
 	const struct restart_options *o = r->options;
 	uint64_t span = (uint64_t)(o->up_max_ns - o->up_min_ns) + 1;
 
-	restart_watch(r, NULL, restart_now() + o->up_min_ns + (int64_t)restart_random(r, span));
+	restart_watch(r, NULL, sim_now() + o->up_min_ns + (int64_t)restart_random(r, span));
 }
 
-static enum side victim(struct restart_run *r)
+/* Bits of the sides that are killed: the firmware, or of two libraries either or both. */
+static unsigned int victims(struct restart_run *r)
 {
-	return r->options->both_lib && restart_random(r, 2) ? SIDE_A : SIDE_B;
+	return r->options->both_lib ? 1 + (unsigned int)restart_random(r, 3) : 1u << SIDE_B;
+}
+
+static void kill_all(struct restart_run *r, unsigned int sides)
+{
+	for (int side = SIDE_A; side <= SIDE_B; side++)
+		if (sides & 1u << side)
+			restart_kill(r, (enum side)side);
+}
+
+static bool start_all(struct restart_run *r, unsigned int sides)
+{
+	for (int side = SIDE_A; side <= SIDE_B; side++)
+		if (sides & 1u << side && restart_start(r, (enum side)side) != SIM_OK)
+			return false;
+	return true;
 }
 
 /* Kill and start; some starts are killed again at any moment of their first milliseconds. */
 static void restart_once(struct restart_run *r)
 {
-	enum side side = victim(r);
+	unsigned int sides = victims(r);
 	uint64_t cut = (uint64_t)(r->options->cut * 0x1p32);
 
-	restart_kill(r, side);
-	while (r->status == SIM_OK && restart_start(r, side) == SIM_OK &&
+	kill_all(r, sides);
+	while (r->status == SIM_OK && start_all(r, sides) &&
 	       restart_random(r, UINT64_C(1) << 32) < cut) {
-		restart_watch(r, NULL, restart_now() + (int64_t)restart_random(r, CUT_NS_MAX));
-		restart_kill(r, side);
+		restart_watch(r, NULL, sim_now() + (int64_t)restart_random(r, CUT_NS_MAX));
+		kill_all(r, sides);
 		r->result.cut++;
 	}
 }
@@ -89,14 +106,13 @@ static void restart_all(struct restart_run *r)
 static void restart_corrupted(struct restart_run *r)
 {
 	const struct restart_options *o = r->options;
-	int64_t end = restart_now() + o->duration_ns;
+	int64_t end = sim_now() + o->faults.duration_ns;
 	uint64_t n;
 
 	atomic_store(&r->shared->lenient, true);
-	r->corrupt_at = restart_now();
-	r->corrupting = true;
+	corrupt_start(&r->faults.corrupt, o->faults.corrupt, 0, sim_now());
 	for (n = 0;
-	     r->status == SIM_OK && (o->duration_ns > 0 ? restart_now() < end : n < o->count);
+	     r->status == SIM_OK && (o->faults.duration_ns > 0 ? sim_now() < end : n < o->count);
 	     n++) {
 		talk(r);
 		if (r->status != SIM_OK)
@@ -106,7 +122,7 @@ static void restart_corrupted(struct restart_run *r)
 	}
 	if (r->status == SIM_OK)
 		talk(r);
-	r->corrupting = false;
+	corrupt_stop(&r->faults.corrupt);
 	if (r->status != SIM_OK)
 		return;
 	restart_kill(r, SIDE_B);
@@ -125,8 +141,7 @@ static void drain(struct restart_run *r)
 	atomic_store(&r->shared->draining, true);
 	eventfd_write(r->bell[SIDE_A], 1);
 	eventfd_write(r->bell[SIDE_B], 1);
-	if (!restart_watch(r, is_quiet, restart_now() + r->options->timeout_ns) &&
-	    r->status == SIM_OK)
+	if (!restart_watch(r, is_quiet, sim_now() + r->options->timeout_ns) && r->status == SIM_OK)
 		restart_failed(r,
 			       "%.1f s after the last message not everything is answered and "
 			       "released",
@@ -138,7 +153,7 @@ static void check_sums(struct restart_run *r)
 {
 	uint64_t noticed = atomic_load(&r->shared->counts[SIDE_A].noticed);
 
-	if (r->status != SIM_OK || r->options->corrupt > 0 || r->options->both_lib)
+	if (r->status != SIM_OK || r->options->faults.corrupt > 0 || r->options->both_lib)
 		return;
 	if (noticed < r->result.done || noticed > r->result.killed)
 		restart_failed(r, "libicbmsg noticed %llu restarts of %llu, %llu of them cut short",
@@ -155,18 +170,18 @@ static int by_value(const void *a, const void *b)
 
 int restart_loop(struct restart_run *r)
 {
-	int64_t begun = restart_now();
+	int64_t begun = sim_now();
 
 	r->result.times = calloc(r->options->count + 1, sizeof(r->result.times[0]));
 	if (!r->result.times) {
-		sim_say("not enough memory for %llu restarts",
-			(unsigned long long)r->options->count);
+		tool_say("not enough memory for %llu restarts",
+			 (unsigned long long)r->options->count);
 		return SIM_ERROR;
 	}
 	r->status = restart_open(r);
 	if (r->status == SIM_OK && restart_start(r, SIDE_A) == SIM_OK &&
 	    restart_start(r, SIDE_B) == SIM_OK && await_back(r)) {
-		if (r->options->corrupt > 0)
+		if (r->options->faults.corrupt > 0)
 			restart_corrupted(r);
 		else
 			restart_all(r);
@@ -176,7 +191,7 @@ int restart_loop(struct restart_run *r)
 		restart_end(r);
 	check_sums(r);
 	restart_close(r);
-	r->result.seconds = (double)(restart_now() - begun) * 1e-9;
+	r->result.seconds = (double)(sim_now() - begun) * 1e-9;
 	qsort(r->result.times, r->result.done, sizeof(r->result.times[0]), by_value);
 	return r->status;
 }

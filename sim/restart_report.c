@@ -6,9 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include <json-c/json.h>
-
 #include "args.h"
+#include "json.h"
 #include "restart.h"
 
 /* Milliseconds of the @share quantile of the sorted times; 0 if there are none. */
@@ -43,13 +42,6 @@ static void messages(const char *label, const struct restart_counts *from,
 
 static void corruption(const struct restart_run *r, const struct restart_counts *a)
 {
-	const struct corrupt_counts *c = &r->corrupt.counts;
-
-	printf("corrupted: %" PRIu64 " indices, %" PRIu64 " ring words, %" PRIu64
-	       " headers, %" PRIu64
-	       " payload words; what is wrong, repeated or out of order meanwhile is no failure\n",
-	       c->writes[CORRUPT_INDICES], c->writes[CORRUPT_RINGS], c->writes[CORRUPT_HEADERS],
-	       c->writes[CORRUPT_PAYLOAD]);
 	printf("libicbmsg met %" PRIu64 " bad packets, %" PRIu64 " bad blocks, %" PRIu64
 	       " bad endpoints, %" PRIu64 " bad releases; noticed %" PRIu64 " restarts of %" PRIu64
 	       "\n",
@@ -57,6 +49,17 @@ static void corruption(const struct restart_run *r, const struct restart_counts 
 	       r->result.killed);
 	printf("after the corruption the link %s\n",
 	       r->result.recovered ? "came back with restarted firmware" : "DID NOT COME BACK");
+}
+
+static void rescues(const char *core, const struct restart_counts *n)
+{
+	const struct core_bells bells = {
+		.rung = n->bells_rung,
+		.rescues = n->rescues,
+		.lost = n->bells_lost,
+	};
+
+	faults_rescues(core, &bells, stdout);
 }
 
 /* Of two libicbmsg either dies, and takes with it what it has noticed. */
@@ -79,7 +82,7 @@ void restart_summary(const struct restart_run *r)
 	const struct restart_counts *a = &r->shared->counts[SIDE_A];
 	const struct restart_counts *b = &r->shared->counts[SIDE_B];
 
-	if (r->options->corrupt > 0)
+	if (r->options->faults.corrupt > 0)
 		corruption(r, a);
 	else
 		restarts(r, a);
@@ -91,15 +94,11 @@ void restart_summary(const struct restart_run *r)
 	if (!r->options->both_lib)
 		printf("firmware: %" PRIu64 " errors that it logs, at most %" PRIu64 " per start\n",
 		       x->errors, x->errors_max);
-	printf("doorbells: %" PRIu64 " of %" PRIu64 " dropped; %" PRIu64 " rescues, %" PRIu64
-	       " of them after a lost one\n",
-	       x->bells_dropped, x->bells_relayed, a->rescues, a->bells_lost);
-	printf("%.2f s, seed %" PRIu64 "\n", x->seconds, r->options->seed);
-}
-
-static void add(struct json_object *o, const char *key, uint64_t n)
-{
-	json_object_object_add(o, key, json_object_new_int64((int64_t)n));
+	faults_summary(&r->faults, stdout);
+	rescues("core A", a);
+	if (r->options->both_lib)
+		rescues("core B", b);
+	printf("%.2f s, seed %" PRIu64 "\n", x->seconds, r->options->faults.seed);
 }
 
 static void add_ms(struct json_object *o, const char *key, double ms)
@@ -110,45 +109,30 @@ static void add_ms(struct json_object *o, const char *key, double ms)
 	json_object_object_add(o, key, json_object_new_double_s(ms, text));
 }
 
-static void add_bool(struct json_object *o, const char *key, bool value)
-{
-	json_object_object_add(o, key, json_object_new_boolean(value));
-}
-
 static struct json_object *counts_json(const struct restart_counts *n, bool library)
 {
 	struct json_object *o = json_object_new_object();
 
-	add(o, "sent", n->sent);
-	add(o, "received", n->received);
-	add(o, "echoes", n->echoes);
-	add(o, "refused", n->refused);
-	add(o, "wrong", n->damaged);
-	add(o, "repeated", n->repeated);
-	add(o, "out_of_order", n->skipped);
+	json_add(o, "sent", n->sent);
+	json_add(o, "received", n->received);
+	json_add(o, "echoes", n->echoes);
+	json_add(o, "refused", n->refused);
+	json_add(o, "wrong", n->damaged);
+	json_add(o, "repeated", n->repeated);
+	json_add(o, "out_of_order", n->skipped);
 	if (!library)
 		return o;
-	add(o, "confirmed", confirmed(n));
-	add(o, "unknown", n->unknown);
-	add(o, "unknown_lost", n->lost);
-	add(o, "restarts_noticed", n->noticed); /* by this process of it */
-	add(o, "rescues", n->rescues);
-	add(o, "doorbells_lost", n->bells_lost);
-	add(o, "bad_packets", n->bad_packets);
-	add(o, "bad_blocks", n->bad_blocks);
-	add(o, "bad_endpoints", n->bad_endpoints);
-	add(o, "bad_releases", n->bad_releases);
-	return o;
-}
-
-static struct json_object *corruption_json(const struct restart_run *r)
-{
-	struct json_object *o = json_object_new_object();
-	int kind;
-
-	for (kind = 0; kind < CORRUPT_KINDS; kind++)
-		add(o, corrupt_name((enum corrupt_what)kind), r->corrupt.counts.writes[kind]);
-	add_bool(o, "recovered", r->result.recovered);
+	json_add(o, "confirmed", confirmed(n));
+	json_add(o, "unknown", n->unknown);
+	json_add(o, "unknown_lost", n->lost);
+	json_add(o, "restarts_noticed", n->noticed); /* by this process of it */
+	json_add(o, "doorbells", n->bells_rung);
+	json_add(o, "rescues", n->rescues);
+	json_add(o, "doorbells_lost", n->bells_lost);
+	json_add(o, "bad_packets", n->bad_packets);
+	json_add(o, "bad_blocks", n->bad_blocks);
+	json_add(o, "bad_endpoints", n->bad_endpoints);
+	json_add(o, "bad_releases", n->bad_releases);
 	return o;
 }
 
@@ -157,13 +141,12 @@ void restart_json(const struct restart_run *r)
 	const struct restart_result *x = &r->result;
 	struct json_object *o = json_object_new_object();
 
-	add_bool(o, "ok", r->status == SIM_OK);
-	add(o, "seed", r->options->seed);
-	add(o, "endpoints", r->options->endpoints);
-	add(o, "restarts", r->options->count);
-	add(o, "back", x->done);
-	add(o, "cut_short", x->cut);
-	add(o, "killed", x->killed);
+	json_add_bool(o, "ok", r->status == SIM_OK);
+	json_add(o, "endpoints", r->options->endpoints);
+	json_add(o, "restarts", r->options->count);
+	json_add(o, "back", x->done);
+	json_add(o, "cut_short", x->cut);
+	json_add(o, "killed", x->killed);
 	add_ms(o, "median_ms", quantile(x, 0.5));
 	add_ms(o, "p99_ms", quantile(x, 0.99));
 	add_ms(o, "max_ms", quantile(x, 1));
@@ -172,14 +155,11 @@ void restart_json(const struct restart_run *r)
 		json_object_object_add(
 			o, "core_b", counts_json(&r->shared->counts[SIDE_B], r->options->both_lib));
 	}
-	add(o, "firmware_errors", x->errors);
-	add(o, "firmware_errors_max", x->errors_max);
-	add(o, "doorbells_relayed", x->bells_relayed);
-	add(o, "doorbells_dropped", x->bells_dropped);
-	if (r->options->corrupt > 0)
-		json_object_object_add(o, "corrupted", corruption_json(r));
+	json_add(o, "firmware_errors", x->errors);
+	json_add(o, "firmware_errors_max", x->errors_max);
+	faults_json(&r->faults, o);
+	if (r->options->faults.corrupt > 0)
+		json_add_bool(o, "recovered", x->recovered);
 	json_object_object_add(o, "seconds", json_object_new_double(x->seconds));
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	json_print(o, stdout);
 }

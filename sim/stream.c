@@ -186,6 +186,41 @@ static int bad_stream(struct stream_rx *rx, unsigned int i, const char *what)
 	return -EBADMSG;
 }
 
+/* A chunk as stream_tx makes them, or the end. */
+static bool plausible(const struct stream_rx *rx, const uint8_t *header)
+{
+	uint64_t offset = get_offset(header);
+	uint32_t length = get_word(header + 8);
+
+	if (get_word(header + 12) != STREAM_MARK || offset > rx->expected)
+		return false;
+	if (length == 0)
+		return offset == rx->expected;
+	return offset % STREAM_CHUNK == 0 &&
+	       (length == STREAM_CHUNK ? length <= rx->expected - offset :
+					 length == rx->expected - offset);
+}
+
+/* Look for the next header, byte by byte. */
+static void skip_byte(struct stream_rx *rx, struct stream_part *p)
+{
+	memmove(p->buffer, p->buffer + 1, STREAM_HEADER - 1);
+	p->at = STREAM_HEADER - 1;
+	p->size = 0;
+	rx->skipped++;
+}
+
+static void take_any_header(struct stream_rx *rx, struct stream_part *p)
+{
+	if (!plausible(rx, p->buffer)) {
+		skip_byte(rx, p);
+		return;
+	}
+	p->size = STREAM_HEADER + get_word(p->buffer + 8);
+	p->ended = p->size == STREAM_HEADER;
+	rx->ended += p->ended;
+}
+
 /* The header is complete: how long is the chunk? */
 static int take_header(struct stream_rx *rx, unsigned int i)
 {
@@ -221,6 +256,14 @@ static int finish_chunk(struct stream_rx *rx, struct stream_part *p)
 	return 0;
 }
 
+void stream_rx_reset(struct stream_rx *rx, unsigned int i)
+{
+	struct stream_part *p = &rx->part[i];
+
+	rx->ended -= p->ended;
+	*p = (struct stream_part){ .buffer = p->buffer };
+}
+
 int stream_rx_take(struct stream_rx *rx, unsigned int i, const void *data, size_t size)
 {
 	struct stream_part *p = &rx->part[i];
@@ -231,13 +274,17 @@ int stream_rx_take(struct stream_rx *rx, unsigned int i, const void *data, size_
 		uint32_t want = (p->at < STREAM_HEADER ? STREAM_HEADER : p->size) - p->at;
 		uint32_t n = want < size ? want : (uint32_t)size;
 
-		if (p->ended)
+		if (p->ended && !rx->lenient)
 			return bad_stream(rx, i, "bytes behind its end");
+		if (p->ended)
+			stream_rx_reset(rx, i);
 		memcpy(p->buffer + p->at, in, n);
 		p->at += n;
 		in += n;
 		size -= n;
-		if (p->at == STREAM_HEADER && n > 0)
+		if (p->at == STREAM_HEADER && n > 0 && rx->lenient)
+			take_any_header(rx, p);
+		else if (p->at == STREAM_HEADER && n > 0)
 			ret = take_header(rx, i);
 		if (ret == 0 && p->at >= STREAM_HEADER && p->at == p->size)
 			ret = finish_chunk(rx, p);

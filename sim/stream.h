@@ -44,6 +44,13 @@ struct stream_tx {
 
 struct stream_rx {
 	int fd;
+	/*
+	 * The bytes may be anything: what is no chunk of a file of @expected bytes is skipped, and
+	 * a stream may begin anew. Then only files make errors.
+	 */
+	bool lenient;
+	uint64_t expected;
+	uint64_t skipped;  /* bytes */
 	uint64_t size;     /* known when a part has ended */
 	uint64_t received; /* bytes written */
 	unsigned int count;
@@ -71,6 +78,9 @@ void stream_rx_deinit(struct stream_rx *rx);
 
 /* Take a message of endpoint @i. 0, or a negative errno with a sentence in @rx->error. */
 int stream_rx_take(struct stream_rx *rx, unsigned int i, const void *data, size_t size);
+
+/* Endpoint @i begins anew, the rest of its chunk will not come. */
+void stream_rx_reset(struct stream_rx *rx, unsigned int i);
 
 /* Whether the whole file is there. */
 bool stream_rx_complete(const struct stream_rx *rx);

@@ -10,24 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
+
 #define ONE_IN_SMALLEST 32u
 #define ONE_IN_LARGEST 32u
 #define ONE_IN_DROPPED 64u
 #define ONE_IN_HELD 4u
 
-/* splitmix64 */
-static uint64_t next_random(struct traffic *t)
-{
-	uint64_t z = t->random += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
 static uint32_t below(struct traffic *t, uint64_t limit)
 {
-	return (uint32_t)(next_random(t) % limit);
+	return (uint32_t)random_below(&t->random, limit);
 }
 
 /* Every magnitude is as likely as any other, and both ends come up on purpose. */
@@ -42,7 +34,7 @@ static size_t random_size(struct traffic *t)
 		return t->max_size;
 	while (bits < 31 && (UINT32_C(1) << bits) < t->max_size)
 		bits++;
-	size = 1 + (next_random(t) & ((UINT64_C(1) << (1 + below(t, bits))) - 1));
+	size = 1 + (random_next(&t->random) & ((UINT64_C(1) << (1 + below(t, bits))) - 1));
 	return size < t->max_size ? size : t->max_size;
 }
 
@@ -116,6 +108,15 @@ static int no_room(struct traffic *t)
 	return 0;
 }
 
+/* A failure, or, where those are to be expected, one more reason to wait. */
+static int refused(struct traffic *t, int ret, const char *what)
+{
+	if (!t->lenient)
+		return fail(t, ret, what);
+	t->counters.refused++;
+	return 0;
+}
+
 static int send_copy(struct traffic *t)
 {
 	int64_t n;
@@ -131,7 +132,7 @@ static int send_copy(struct traffic *t)
 	if (ret == -EAGAIN)
 		return no_room(t);
 	if (ret < 0)
-		return fail(t, ret, "sending a copy");
+		return refused(t, ret, "sending a copy");
 	ret = count_sent(t, &t->counters.copied, t->copy_size);
 	t->copy_size = 0;
 	return ret;
@@ -147,18 +148,20 @@ static int send_zero_copy(struct traffic *t)
 	if (ret == -EAGAIN)
 		return no_room(t);
 	if (ret < 0)
-		return fail(t, ret, "taking a buffer");
+		return refused(t, ret, "taking a buffer");
 	if (below(t, ONE_IN_DROPPED) == 0) {
 		t->counters.dropped++;
 		ret = t->port->drop(t->core, data);
-		return ret < 0 ? fail(t, ret, "giving a buffer back") : 1;
+		return ret < 0 ? refused(t, ret, "giving a buffer back") : 1;
 	}
 	n = fill(t, data, t->size < room ? t->size : room);
 	if (n < 0)
 		return (int)n;
 	ret = t->port->send_taken(t->core, t->ept, data, (size_t)n);
-	if (ret < 0)
-		return fail(t, ret, "sending without a copy");
+	if (ret < 0) {
+		t->port->drop(t->core, data);
+		return refused(t, ret, "sending without a copy");
+	}
 	return count_sent(t, &t->counters.zero_copy, (size_t)n);
 }
 
@@ -196,8 +199,10 @@ static uint64_t sum(const void *data, size_t size)
 
 int traffic_receive(struct traffic *t, unsigned int ept, const void *data, size_t size, bool *hold)
 {
+	uint64_t skipped = t->rx.skipped;
 	int ret = stream_rx_take(&t->rx, ept, data, size);
 
+	t->counters.skipped += t->rx.skipped - skipped;
 	if (ret < 0) {
 		snprintf(t->error, sizeof(t->error), "%s", t->rx.error);
 		return ret;
@@ -219,6 +224,18 @@ void traffic_hold(struct traffic *t, uint64_t id, const void *data, size_t size)
 	};
 }
 
+static int release_one(struct traffic *t, const struct traffic_held *held)
+{
+	bool changed = sum(held->data, held->size) != held->sum;
+	int ret;
+
+	if (changed && !t->lenient)
+		return fail(t, -EBADMSG, "a received buffer changed while it was held");
+	t->counters.changed += changed;
+	ret = t->port->release(t->core, held->id);
+	return ret < 0 ? refused(t, ret, "releasing a held buffer") : 0;
+}
+
 int traffic_release(struct traffic *t, unsigned int keep)
 {
 	int count = 0;
@@ -229,21 +246,24 @@ int traffic_release(struct traffic *t, unsigned int keep)
 		int ret;
 
 		t->held[k] = t->held[--t->held_count];
-		if (sum(held.data, held.size) != held.sum)
-			return fail(t, -EBADMSG, "a received buffer changed while it was held");
-		ret = t->port->release(t->core, held.id);
+		ret = release_one(t, &held);
 		if (ret < 0)
-			return fail(t, ret, "releasing a held buffer");
+			return ret;
 	}
 	return count;
 }
 
-bool traffic_done(const struct traffic *t)
+bool traffic_sent(const struct traffic *t)
 {
 	unsigned int i;
 
 	for (i = 0; i < t->tx.count; i++)
 		if (stream_tx_pending(&t->tx, i))
 			return false;
-	return t->copy_size == 0 && t->held_count == 0 && stream_rx_complete(&t->rx);
+	return t->copy_size == 0;
+}
+
+bool traffic_done(const struct traffic *t)
+{
+	return traffic_sent(t) && t->held_count == 0 && stream_rx_complete(&t->rx);
 }

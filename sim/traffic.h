@@ -35,6 +35,10 @@ struct traffic_counters {
 	uint64_t received_bytes;
 	uint64_t largest_sent;
 	uint64_t full; /* times there was no room */
+	/* Only while memory is corrupted: */
+	uint64_t refused; /* sends and releases that failed */
+	uint64_t changed; /* buffers that were not the same any more when they were given back */
+	uint64_t skipped; /* bytes received that belong to no chunk */
 };
 
 enum traffic_mode { TRAFFIC_COPY, TRAFFIC_EXACT, TRAFFIC_LONGEST };
@@ -53,6 +57,7 @@ struct traffic {
 	struct stream_tx tx;
 	struct stream_rx rx;
 	uint64_t random;
+	bool lenient; /* what comes and goes may be damaged: count, but go on */
 	size_t max_size;
 	/* The message to send next, kept while there is no room for it. */
 	bool chosen;
@@ -87,6 +92,9 @@ void traffic_hold(struct traffic *t, uint64_t id, const void *data, size_t size)
  * none, since the other side may wait for all its blocks. Returns how many, or a negative errno.
  */
 int traffic_release(struct traffic *t, unsigned int keep);
+
+/* Everything sent. */
+bool traffic_sent(const struct traffic *t);
 
 /* Everything sent and received. */
 bool traffic_done(const struct traffic *t);

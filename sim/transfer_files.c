@@ -18,7 +18,7 @@
 
 static int fail(const char *what, const char *path)
 {
-	sim_say("%s %s: %s", what, path, strerror(errno));
+	tool_say("%s %s: %s", what, path, strerror(errno));
 	return SIM_ERROR;
 }
 
@@ -30,7 +30,7 @@ static int open_input(struct transfer_file *f)
 	if (f->in_fd < 0 || fstat(f->in_fd, &st) < 0)
 		return fail("cannot read", f->from);
 	if (!S_ISREG(st.st_mode)) {
-		sim_say("%s is not a regular file; its size has to be known", f->from);
+		tool_say("%s is not a regular file; its size has to be known", f->from);
 		return SIM_ERROR;
 	}
 	f->size = (uint64_t)st.st_size;
@@ -45,7 +45,7 @@ static int open_output(struct transfer_file *f, const char *dir, const char *pre
 	snprintf(path, sizeof(path), "%s", f->from);
 	n = snprintf(f->to, sizeof(f->to), "%s/%s-%s", dir, prefix, basename(path));
 	if (n < 0 || n + 6 > (int)sizeof(f->to)) {
-		sim_say("%s: the name is too long", dir);
+		tool_say("%s: the name is too long", dir);
 		return SIM_ERROR;
 	}
 	memcpy(path, f->to, (size_t)n);
@@ -72,20 +72,40 @@ int transfer_open_files(struct transfer *t)
 	return status;
 }
 
-static int verify(struct transfer_file *f)
+static bool chunk_differs(const struct transfer_file *f, off_t offset)
+{
+	static char sent[STREAM_CHUNK], received[STREAM_CHUNK];
+	ssize_t n = pread(f->in_fd, sent, sizeof(sent), offset);
+
+	return n <= 0 || pread(f->out_fd, received, sizeof(received), offset) != n ||
+	       memcmp(sent, received, (size_t)n) != 0;
+}
+
+static void count_chunks(struct transfer_file *f)
+{
+	for (; f->chunks * STREAM_CHUNK < f->size; f->chunks++)
+		f->damaged += chunk_differs(f, (off_t)(f->chunks * STREAM_CHUNK));
+}
+
+static int verify(struct transfer_file *f, bool corrupted)
 {
 	int ret = digest_file(f->in_fd, f->sent_digest);
 
 	if (ret == 0)
 		ret = digest_file(f->out_fd, f->received_digest);
 	if (ret < 0) {
-		sim_say("comparing %s and %s: %s", f->from, f->part, strerror(-ret));
+		tool_say("comparing %s and %s: %s", f->from, f->part, strerror(-ret));
 		return SIM_ERROR;
 	}
 	f->identical = strcmp(f->sent_digest, f->received_digest) == 0;
+	count_chunks(f);
+	if (!f->identical && corrupted) {
+		f->part[0] = '\0'; /* it stays */
+		return SIM_OK;
+	}
 	if (!f->identical) {
-		sim_say("%s: received something else than %s; it is kept as %s", f->label, f->from,
-			f->part);
+		tool_say("%s: received something else than %s; it is kept as %s", f->label, f->from,
+			 f->part);
 		f->part[0] = '\0';
 		return SIM_ERROR;
 	}
@@ -97,8 +117,9 @@ static int verify(struct transfer_file *f)
 
 int transfer_verify(struct transfer *t)
 {
-	int a = verify(&t->file[SIDE_A]);
-	int b = verify(&t->file[SIDE_B]);
+	bool corrupted = t->options->faults.corrupt > 0;
+	int a = verify(&t->file[SIDE_A], corrupted);
+	int b = verify(&t->file[SIDE_B], corrupted);
 
 	return a != SIM_OK ? a : b;
 }

@@ -10,15 +10,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
-
 #include "args.h"
+#include "json.h"
 
 #define MB 1e6
 
-static void one_way(const struct transfer *t, enum side sender, double seconds)
+/* Bytes of @sender's file that have arrived; where memory is corrupted some come again. */
+static uint64_t arrived(const struct transfer *t, enum side sender)
 {
 	uint64_t received = atomic_load(&t->status[!sender].received);
+
+	return received < t->file[sender].size ? received : t->file[sender].size;
+}
+
+static void one_way(const struct transfer *t, enum side sender, double seconds)
+{
+	uint64_t received = arrived(t, sender);
 	const struct transfer_file *f = &t->file[sender];
 	double percent = f->size ? 100.0 * (double)received / (double)f->size : 100.0;
 
@@ -33,7 +40,7 @@ static double remaining(const struct transfer *t, double seconds)
 	int sender;
 
 	for (sender = 0; sender < 2; sender++) {
-		uint64_t received = atomic_load(&t->status[!sender].received);
+		uint64_t received = arrived(t, (enum side)sender);
 		uint64_t left = t->file[sender].size - received;
 		double time;
 
@@ -71,78 +78,85 @@ void transfer_progress(const struct transfer *t, double seconds, bool last)
 	fflush(stderr);
 }
 
-static uint64_t messages(const struct core_status *s)
+static void file_summary(const struct transfer_file *f)
 {
-	return s->counters.copied + s->counters.zero_copy;
+	printf("%s  %" PRIu64 " bytes, %s", f->label, f->size,
+	       f->identical ? "identical" : "DIFFERENT");
+	if (f->damaged)
+		printf(": %" PRIu64 " of %" PRIu64 " chunks damaged or missing", f->damaged,
+		       f->chunks);
+	printf("\n  sent      %s  %s\n", f->sent_digest, f->from);
+	printf("  received  %s  %s%s\n", f->received_digest, f->to, f->identical ? "" : ".part");
+}
+
+static void messages_summary(const struct transfer *t)
+{
+	const struct traffic_counters *a = &t->status[SIDE_A].counters;
+	const struct traffic_counters *b = &t->status[SIDE_B].counters;
+
+	printf("%" PRIu64 " messages (%" PRIu64 " zero-copy, %" PRIu64 " held by the receiver), "
+	       "the largest %" PRIu64 " bytes, over %u endpoints\n",
+	       a->copied + a->zero_copy + b->copied + b->zero_copy, a->zero_copy + b->zero_copy,
+	       a->held + b->held,
+	       a->largest_sent > b->largest_sent ? a->largest_sent : b->largest_sent,
+	       t->options->endpoints);
+	if (t->options->faults.corrupt > 0)
+		printf("core A met %" PRIu64 " bytes that belong to no chunk, core B %" PRIu64
+		       "; the firmware was restarted %" PRIu64 " times\n",
+		       a->skipped, b->skipped, t->reboots);
 }
 
 void transfer_summary(const struct transfer *t)
 {
-	const struct core_status *a = &t->status[SIDE_A], *b = &t->status[SIDE_B];
 	uint64_t bytes = t->file[0].size + t->file[1].size;
-	int i;
 
-	for (i = 0; i < 2; i++) {
-		const struct transfer_file *f = &t->file[i];
-
-		printf("%s  %" PRIu64 " bytes, %s\n", f->label, f->size,
-		       f->identical ? "identical" : "DIFFERENT");
-		printf("  sent      %s  %s\n", f->sent_digest, f->from);
-		printf("  received  %s  %s\n", f->received_digest, f->to);
-	}
-	printf("%" PRIu64 " messages (%" PRIu64 " zero-copy, %" PRIu64 " held by the receiver), "
-	       "the largest %" PRIu64 " bytes, over %u endpoints\n",
-	       messages(a) + messages(b), a->counters.zero_copy + b->counters.zero_copy,
-	       a->counters.held + b->counters.held,
-	       a->counters.largest_sent > b->counters.largest_sent ? a->counters.largest_sent :
-								     b->counters.largest_sent,
-	       t->options->endpoints);
-	if (t->options->drop > 0)
-		printf("%" PRIu64 " of %" PRIu64 " doorbells lost, %" PRIu64 " repeated\n",
-		       t->bells_dropped, t->bells_relayed, a->rescues + b->rescues);
-	printf("%.1f MB in %.2f s: %.1f MB/s\n", (double)bytes / MB, t->seconds,
-	       t->seconds > 0 ? (double)bytes / MB / t->seconds : 0.0);
-}
-
-static struct json_object *number(uint64_t n)
-{
-	return json_object_new_int64((int64_t)n);
-}
-
-static void add_string(struct json_object *o, const char *key, const char *text)
-{
-	json_object_object_add(o, key, text[0] ? json_object_new_string(text) : NULL);
+	file_summary(&t->file[0]);
+	file_summary(&t->file[1]);
+	messages_summary(t);
+	faults_summary(&t->faults, stdout);
+	faults_rescues("core A", &t->status[SIDE_A].bells, stdout);
+	if (t->options->both_lib)
+		faults_rescues("core B", &t->status[SIDE_B].bells, stdout);
+	printf("%.1f MB in %.2f s: %.1f MB/s, seed %" PRIu64 "\n", (double)bytes / MB, t->seconds,
+	       t->seconds > 0 ? (double)bytes / MB / t->seconds : 0.0, t->options->faults.seed);
 }
 
 static struct json_object *file_json(const struct transfer_file *f)
 {
 	struct json_object *o = json_object_new_object();
 
-	add_string(o, "file", f->from);
-	add_string(o, "out", f->identical ? f->to : f->part);
-	json_object_object_add(o, "bytes", number(f->size));
-	add_string(o, "sha256_sent", f->sent_digest);
-	add_string(o, "sha256_received", f->received_digest);
-	json_object_object_add(o, "identical", json_object_new_boolean(f->identical));
+	json_add_string(o, "file", f->from);
+	json_add_string(o, "out", f->identical ? f->to : f->part);
+	json_add(o, "bytes", f->size);
+	json_add_string(o, "sha256_sent", f->sent_digest);
+	json_add_string(o, "sha256_received", f->received_digest);
+	json_add_bool(o, "identical", f->identical);
+	json_add(o, "chunks", f->chunks);
+	json_add(o, "chunks_damaged", f->damaged);
 	return o;
 }
 
 static struct json_object *core_json(const struct core_status *s, const char *kind)
 {
+	const struct traffic_counters *c = &s->counters;
 	struct json_object *o = json_object_new_object();
 
-	add_string(o, "kind", kind);
-	json_object_object_add(o, "copied", number(s->counters.copied));
-	json_object_object_add(o, "zero_copy", number(s->counters.zero_copy));
-	json_object_object_add(o, "dropped_buffers", number(s->counters.dropped));
-	json_object_object_add(o, "received", number(s->counters.received));
-	json_object_object_add(o, "held", number(s->counters.held));
-	json_object_object_add(o, "sent_bytes", number(s->counters.sent_bytes));
-	json_object_object_add(o, "received_bytes", number(s->counters.received_bytes));
-	json_object_object_add(o, "largest_sent", number(s->counters.largest_sent));
-	json_object_object_add(o, "no_room", number(s->counters.full));
-	json_object_object_add(o, "doorbells", number(s->rung));
-	json_object_object_add(o, "rescues", number(s->rescues));
+	json_add_string(o, "kind", kind);
+	json_add(o, "copied", c->copied);
+	json_add(o, "zero_copy", c->zero_copy);
+	json_add(o, "dropped_buffers", c->dropped);
+	json_add(o, "received", c->received);
+	json_add(o, "held", c->held);
+	json_add(o, "sent_bytes", c->sent_bytes);
+	json_add(o, "received_bytes", c->received_bytes);
+	json_add(o, "largest_sent", c->largest_sent);
+	json_add(o, "no_room", c->full);
+	json_add(o, "refused", c->refused);
+	json_add(o, "changed_while_held", c->changed);
+	json_add(o, "skipped_bytes", c->skipped);
+	json_add(o, "doorbells", s->bells.rung);
+	json_add(o, "rescues", s->bells.rescues);
+	json_add(o, "doorbells_lost", s->bells.lost);
 	return o;
 }
 
@@ -150,9 +164,8 @@ void transfer_json(const struct transfer *t, int status)
 {
 	struct json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "ok", json_object_new_boolean(status == SIM_OK));
-	json_object_object_add(o, "endpoints", number(t->options->endpoints));
-	json_object_object_add(o, "seed", number(t->options->seed));
+	json_add_bool(o, "ok", status == SIM_OK);
+	json_add(o, "endpoints", t->options->endpoints);
 	json_object_object_add(o, "seconds", json_object_new_double(t->seconds));
 	json_object_object_add(o, "a_to_b", file_json(&t->file[SIDE_A]));
 	json_object_object_add(o, "b_to_a", file_json(&t->file[SIDE_B]));
@@ -162,9 +175,7 @@ void transfer_json(const struct transfer *t, int status)
 				       core_json(&t->status[SIDE_B],
 						 t->options->both_lib ? "libicbmsg" : "firmware"));
 	}
-	json_object_object_add(o, "doorbells_relayed", number(t->bells_relayed));
-	json_object_object_add(o, "doorbells_dropped", number(t->bells_dropped));
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	json_add(o, "firmware_restarts", t->reboots);
+	faults_json(&t->faults, o);
+	json_print(o, stdout);
 }

@@ -315,6 +315,18 @@ static void fill_geometry(struct config_values *v)
 	rx->peer_blocks = tx->blocks;
 }
 
+/* Two libicbmsg ends need room for their session words. */
+static int reserve_words(struct icbmsg_config *cfg, struct config_values *v)
+{
+	if (!v->peer_is_library ||
+	    (layout_reserve_word(&v->tx_layout) && layout_reserve_word(&v->rx_layout)))
+		return 0;
+	return refuse(
+		cfg, KEY_PEER,
+		"the rings of regions with one block each have no room for what libicbmsg ends "
+		"tell each other; set dcache-alignment = 8 on both, or use more blocks");
+}
+
 static int check_layouts(struct icbmsg_config *cfg, struct config_values *v, bool layout_only)
 {
 	const struct proto_ops *ops = proto_find(v->wire);
@@ -328,6 +340,8 @@ static int check_layouts(struct icbmsg_config *cfg, struct config_values *v, boo
 		ret = check_block(cfg, KEY_TX_BLOCKS, &v->tx_layout);
 	if (ret == 0 && !layout_only)
 		ret = check_block(cfg, KEY_RX_BLOCKS, &v->rx_layout);
+	if (ret == 0)
+		ret = reserve_words(cfg, v);
 	return ret;
 }
 

@@ -33,6 +33,7 @@ struct config_values {
 	int64_t rescue_interval_ns;
 	int64_t spin_ns;                   /* 0 = do not */
 	char state_file[CONFIG_PATH_SIZE]; /* "" for none */
+	bool peer_is_library;              /* told so: never Zephyr */
 	char wire[16];                     /* name of the wire generation */
 	char name[CONFIG_NAME_SIZE];       /* of the instance; "" if it came key by key */
 };

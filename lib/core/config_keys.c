@@ -272,6 +272,16 @@ static bool parse_wire(void *out, const char *text)
 	return true;
 }
 
+static bool parse_peer(void *out, const char *text)
+{
+	bool library = strcmp(text, "libicbmsg") == 0;
+
+	if (!library && strcmp(text, "auto") != 0)
+		return false;
+	*(bool *)out = library;
+	return true;
+}
+
 static bool parse_rescue(void *out, const char *text)
 {
 	return parse_duration(out, text, RESCUE_MIN);
@@ -327,6 +337,8 @@ const struct config_key config_keys[KEY_COUNT] = {
 			    "4 or 8, the bytes of a word of the firmware's CPU", "8", "4" },
 	[KEY_WIRE] = { "wire", parse_wire, FIELD(wire),
 		       "a wire generation this version has: classic", "classic", "classic" },
+	[KEY_PEER] = { "peer", parse_peer, FIELD(peer_is_library), "auto or libicbmsg", "libicbmsg",
+		       "auto" },
 	[KEY_RESCUE_INTERVAL] = { "rescue-interval", parse_rescue, FIELD(rescue_interval_ns),
 				  "a duration from 100us to 1m with its unit (us, ms, s, m)",
 				  "20ms", "50ms" },

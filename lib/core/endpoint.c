@@ -40,12 +40,19 @@ int endpoint_register(struct icbmsg *i, struct icbmsg_ept **out, const char *nam
 	return slot < 0 ? slot : 0;
 }
 
-/* Another thread may be inside one of its callbacks: afterwards none may run any more. */
+/*
+ * Another thread may be inside one of its callbacks: afterwards none may run any more. The next
+ * callback of the slot, if there is one, is of a later registration and none of our business.
+ */
 static void wait_for_callback(struct icbmsg_ept *ept)
 {
 	struct icbmsg *i = ept->link;
+	uint64_t running = i->callbacks;
 
-	while (i->in_callback == ept && !pthread_equal(i->dispatcher, pthread_self())) {
+	if (i->in_callback != ept || pthread_equal(i->dispatcher, pthread_self()))
+		return;
+	wait_ring(i);
+	while (i->in_callback && i->callbacks == running) {
 		i->waiters++;
 		pthread_cond_wait(&i->changed, &i->lock);
 		i->waiters--;
@@ -58,11 +65,12 @@ void endpoint_deregister(struct icbmsg_ept *ept)
 	uint8_t blocks[LAYOUT_BLOCKS_MAX];
 	uint32_t count;
 
-	if (instance_enter(i) < 0)
+	/* A callback may run until the instance is closed. */
+	if (instance_enter_closing(i) < 0)
 		return;
 	ept->registration++;
 	count = session_deregister(i->session, ept->slot, blocks);
-	i->link.count.rx_dropped += count;
+	i->session->count.rx_dropped += count;
 	while (count > 0)
 		receive_done(i, blocks[--count]);
 	wait_notify(i);

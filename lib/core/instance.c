@@ -5,6 +5,7 @@
 #include "core/instance.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,16 +41,26 @@ static void log_complaint(void *user, const char *line)
 	instance_log(user, ICBMSG_LOG_WARNING, "%s", line);
 }
 
-int instance_enter(struct icbmsg *i)
+static int enter(struct icbmsg *i, const bool *shut)
 {
 	pthread_mutex_lock(&i->lock);
-	if (i->closing) {
+	if (*shut) {
 		pthread_mutex_unlock(&i->lock);
 		return -ESHUTDOWN;
 	}
 	i->inside++;
 	i->link.now_ns = clock_coarse();
 	return 0;
+}
+
+int instance_enter(struct icbmsg *i)
+{
+	return enter(i, &i->closing);
+}
+
+int instance_enter_closing(struct icbmsg *i)
+{
+	return enter(i, &i->closed);
 }
 
 void instance_leave(struct icbmsg *i)
@@ -80,33 +91,91 @@ static int64_t storm_delay(uint32_t storm)
 	return delay < STORM_DELAY_MAX ? delay : STORM_DELAY_MAX;
 }
 
+static bool in_storm(const struct session *s)
+{
+	return s->storm > STORM_FREE;
+}
+
+/* Not yet: the other side restarts all the time. Somebody has to look when the time has come. */
+static void back_off(struct icbmsg *i)
+{
+	struct session *s = i->session;
+
+	wait_tick_at(i, s->retry_at);
+	if (i->backing_off)
+		return;
+	i->backing_off = true;
+	s->count.backoffs++;
+	if (s->storm != STORM_FREE + 1)
+		return;
+	s->count.storms++;
+	instance_log(i, ICBMSG_LOG_WARNING,
+		     "the other side restarted or broke the protocol %" PRIu32
+		     " times in a row: from now on it is answered after a while, at most %" PRId64
+		     " ms",
+		     s->storm, STORM_DELAY_MAX / 1000000);
+}
+
 /* The other side started anew, or broke: announce ourselves again, but not all the time. */
 static void announce_again(struct icbmsg *i)
 {
+	struct session *s = i->session;
 	int64_t now = clock_now();
 
-	if (now < i->restart_at)
+	if (now < s->retry_at) {
+		back_off(i);
 		return;
+	}
+	i->backing_off = false;
 	i->link.ops->start(&i->link);
-	i->restart_at = now + storm_delay(i->storm);
-	i->storm++;
+	s->retry_at = now + storm_delay(s->storm);
+	s->storm++;
+}
+
+/* A link that works ends a row of restarts: something was read, or it has been up for a while. */
+static void end_storm(struct icbmsg *i)
+{
+	struct session *s = i->session;
+
+	if (s->count.rx_packets == i->up_packets && clock_now() - i->up_at < STORM_DELAY_MAX)
+		return;
+	if (in_storm(s))
+		instance_log(i, ICBMSG_LOG_INFO, "the link to the other side is up, and works");
+	s->storm = 0;
+	s->retry_at = 0;
+}
+
+static void report_up(struct icbmsg *i)
+{
+	i->up_at = clock_now();
+	i->up_packets = i->session->count.rx_packets;
+	if (!in_storm(i->session))
+		instance_log(i, ICBMSG_LOG_INFO, "the link to the other side is up");
 }
 
 static void report_phase(struct icbmsg *i)
 {
-	uint8_t phase = i->session->phase;
+	const struct session *s = i->session;
+	uint8_t before = i->phase;
 
-	if (phase == i->phase)
+	i->phase = s->phase;
+	if (before == PHASE_UP && s->storm > 0)
+		end_storm(i);
+	if (s->phase == before)
 		return;
-	i->phase = phase;
-	if (phase == PHASE_UP) {
-		i->storm = 0;
-		i->restart_at = 0;
-		instance_log(i, ICBMSG_LOG_INFO, "the link to the other side is up");
-	} else if (phase == PHASE_LOST) {
+	if (s->phase == PHASE_UP)
+		report_up(i);
+	else if (s->phase == PHASE_LOST && before == PHASE_UP && !in_storm(s))
 		instance_log(i, ICBMSG_LOG_WARNING,
 			     "the link is lost: the other side restarted or broke the protocol");
-	}
+}
+
+/* Seldom, and so kept out of the hot path. A lost link has a storm of at least 1 once answered. */
+static __attribute__((noinline)) void settle_phase(struct icbmsg *i)
+{
+	report_phase(i);
+	if (i->phase == PHASE_LOST)
+		announce_again(i);
 }
 
 unsigned int instance_settle(struct icbmsg *i)
@@ -114,19 +183,46 @@ unsigned int instance_settle(struct icbmsg *i)
 	unsigned int changed = i->link.changed;
 
 	i->link.changed = 0;
-	report_phase(i);
-	if (i->phase == PHASE_LOST)
-		announce_again(i);
+	if (i->session->phase != i->phase || i->session->storm > 0)
+		settle_phase(i);
 	if (changed & (PROTO_EVENTS | PROTO_FREED | PROTO_LINK))
 		wait_notify(i);
 	return changed;
 }
 
+/*
+ * A doorbell is spurious if nothing new was found since the one before: what it told of can have
+ * been found by a look that somebody else took. @found: by the look that the timer asked for.
+ */
+static void judge_wakeup(struct icbmsg *i, bool found)
+{
+	struct counters *c = &i->session->count;
+
+	if (i->rung > 0) {
+		c->doorbells_spurious += i->news ? 0 : i->rung;
+		i->news = false;
+	} else if (found && i->doorbell.kind == DOORBELL_EVENTFD) {
+		c->rx_rescues++;
+	}
+	i->rung = 0;
+	i->ticked = false;
+}
+
 unsigned int instance_pump(struct icbmsg *i)
 {
+	struct session *s = i->session;
+	uint32_t rd = s->rx_rd;
+	bool more = i->more;
+
 	i->link.now_ns = clock_coarse();
+	s->count.pumps++;
 	i->link.ops->pump(&i->link);
 	i->more = i->link.changed & PROTO_MORE;
+	i->news |= s->rx_rd != rd || i->link.changed;
+	if (i->rung > 0 || i->ticked)
+		judge_wakeup(i, s->rx_rd != rd && !more);
+	if (s->phase == PHASE_SHAKING || i->glance > 0)
+		wait_glance(i);
 	return instance_settle(i);
 }
 
@@ -149,6 +245,7 @@ static void init_link(struct icbmsg *i, const struct config_values *v, const str
 	l->tx = v->tx_layout;
 	l->rx = v->rx_layout;
 	l->type = i->memory.type;
+	l->peer_is_library = v->peer_is_library;
 	l->tx_begin = region_begin(i, &v->tx, &l->tx);
 	l->rx_begin = region_begin(i, &v->rx, &l->rx);
 	l->log = log_complaint;
@@ -264,6 +361,8 @@ int instance_close(struct icbmsg *i)
 		i->waiters--;
 	}
 	i->closed = true;
+	i->link.ops->stop(&i->link);
+	wait_ring(i);
 	if (i->holds > 0) {
 		/* The mapping stays for the held buffers; icbmsg_release_rx() frees the rest. */
 		wait_deinit(i);

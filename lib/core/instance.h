@@ -53,6 +53,9 @@ struct icbmsg {
 	int poll_fd;  /* epoll over doorbell, timer and ready_fd */
 	bool fd_used; /* the pollable descriptor was asked for */
 
+	/* While the link comes up: ns from the last look to the next, and when that is. */
+	int64_t glance, glance_at;
+
 	/* Rescue (protocol.md section 6) */
 	int64_t rescue_interval; /* ns */
 	int64_t rescue_at;       /* when silence has lasted long enough; CLOCK_MONOTONIC ns */
@@ -60,15 +63,22 @@ struct icbmsg {
 	bool rescued;       /* rung again since the last progress */
 	uint32_t fruitless; /* rescues in a row */
 
-	/* Restarts of the other side, without a link in between: back off. */
-	uint8_t phase; /* the session's at the end of the last pump */
-	uint32_t storm;
-	int64_t restart_at; /* when to announce ourselves again; CLOCK_MONOTONIC ns */
+	/* Answering restarts of the other side; how far that has come is in the session. */
+	uint8_t phase;       /* the session's at the end of the last pump */
+	bool backing_off;    /* the next announcement waits for session.retry_at */
+	int64_t up_at;       /* when the link came up; CLOCK_MONOTONIC ns */
+	uint64_t up_packets; /* read before that */
+
+	/* What woke us, and was it worth it? */
+	uint64_t rung; /* doorbells received since the last pump */
+	bool ticked;   /* the timer has made us look since the last pump */
+	bool news;     /* something new was found since a doorbell was judged last */
 
 	/* Delivery */
 	bool dispatching;
 	pthread_t dispatcher;
 	struct icbmsg_ept *in_callback; /* whose callback runs */
+	uint64_t callbacks;             /* ever run: tells one from the next */
 	struct session_event current;   /* DATA: the buffer being delivered, */
 	uint32_t current_generation;    /* and in which session it came */
 	uint8_t *bounce;                /* device memory: where messages are copied for delivery */
@@ -77,7 +87,6 @@ struct icbmsg {
 
 	icbmsg_log_fn log;
 	void *log_user;
-	struct icbmsg_stats stats; /* what the protocol does not count itself */
 };
 
 int instance_open(struct icbmsg **out, struct icbmsg_config *cfg);
@@ -88,6 +97,9 @@ void instance_free(struct icbmsg *i);
 
 /* Enter a call that may sleep or copy: locks; -ESHUTDOWN (unlocked) if the instance is closing. */
 int instance_enter(struct icbmsg *i);
+
+/* The same, but also while it is closing: the instance stays until this call is through. */
+int instance_enter_closing(struct icbmsg *i);
 
 /* Ring if a doorbell is due, and unlock. */
 void instance_leave(struct icbmsg *i);
@@ -107,6 +119,7 @@ void instance_log(struct icbmsg *i, enum icbmsg_log_level level, const char *for
 
 void instance_get_layout(const struct icbmsg *i, struct icbmsg_layout *out, size_t size);
 void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size);
+size_t instance_get_counters(struct icbmsg *i, uint64_t *values, size_t max);
 
 size_t instance_get_records(struct icbmsg *i, struct icbmsg_record *records, size_t max);
 

@@ -6,19 +6,20 @@
 #include "core/receive.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "core/wait.h"
 
 static void give_back(struct icbmsg *i, uint32_t block)
 {
-	if (!session_rx_ours(&i->session->rx[block]) && !i->closed)
+	if (!i->closed)
 		i->link.ops->release(&i->link, block);
 }
 
-void receive_done(struct icbmsg *i, uint32_t block)
+void receive_done(struct icbmsg *i, uint8_t block)
 {
-	i->session->rx[block].pending = false;
-	give_back(i, block);
+	if (session_rx_done(i->session, block))
+		give_back(i, block);
 }
 
 static void finish_current(struct icbmsg *i)
@@ -68,8 +69,10 @@ static void fill_event(struct icbmsg *i, const struct session_event *ev, struct 
 		out->type = ICBMSG_EVENT_RECEIVED;
 		out->size = i->session->rx[ev->block].size;
 		out->data = payload(i, ev->block, (uint32_t)out->size);
-		i->stats.rx_messages++;
-		i->stats.rx_bytes += out->size;
+		i->session->count.rx_messages++;
+		i->session->count.rx_bytes += out->size;
+		e->rx_messages++;
+		e->rx_bytes += out->size;
 	}
 }
 
@@ -175,6 +178,7 @@ static bool deliver(struct icbmsg *i, const struct icbmsg_event *ev)
 	bool ran;
 
 	i->in_callback = ev->ept;
+	i->callbacks++;
 	pthread_mutex_unlock(&i->lock);
 	ran = run_callback(ev, &callbacks, user);
 	pthread_mutex_lock(&i->lock);
@@ -215,6 +219,27 @@ static uint64_t handle_of(const struct session *s, uint8_t block)
 	return (uint64_t)s->generation << 32 | (s->rx[block].arrival & 0xffffff) << 8 | block;
 }
 
+/* Blocks of the other side that a received buffer takes. */
+static uint32_t blocks_of(const struct icbmsg *i, uint8_t block)
+{
+	return (uint32_t)layout_blocks_for(&i->link.rx, i->session->rx[block].size);
+}
+
+/* Hold the buffer being delivered. */
+static void hold(struct icbmsg *i, uint8_t block)
+{
+	struct session *s = i->session;
+
+	session_rx_hold(s, block, blocks_of(i, block));
+	i->holds++;
+	if (s->rx_hold_blocks >= i->link.rx.block_count)
+		proto_complain(&i->link, &s->count.held_full,
+			       "buffers held here take all %" PRIu32
+			       " blocks of the other side: it "
+			       "cannot send before some are released with icbmsg_release_rx()",
+			       i->link.rx.block_count);
+}
+
 int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx)
 {
 	const struct proto_link *l = &i->link;
@@ -229,8 +254,7 @@ int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx)
 	} else if (i->current.kind != EVENT_DATA || data != payload(i, i->current.block, 0)) {
 		ret = -ENOENT;
 	} else {
-		i->session->rx[i->current.block].holds++;
-		i->holds++;
+		hold(i, i->current.block);
 		rx->id = handle_of(i->session, i->current.block);
 	}
 	instance_leave(i);
@@ -247,13 +271,14 @@ static int unhold(struct icbmsg *i, struct icbmsg_rx rx)
 		/* Of a session past: it only kept the mapping. */
 		if (i->holds > session_rx_holds(s))
 			i->holds--;
+		s->count.stale_releases++;
 		return -ESTALE;
 	}
 	if (rx.id != handle_of(s, block) || s->rx[block].holds == 0)
 		return -ENOENT;
-	s->rx[block].holds--;
 	i->holds--;
-	give_back(i, block);
+	if (session_rx_unhold(s, block, blocks_of(i, block)))
+		give_back(i, block);
 	return 0;
 }
 

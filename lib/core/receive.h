@@ -16,6 +16,6 @@ int receive_release(struct icbmsg *i, struct icbmsg_rx rx);
 bool receive_is_current(struct icbmsg *i, struct icbmsg_rx rx);
 
 /* The event of a received buffer is over: release the buffer unless it is held. */
-void receive_done(struct icbmsg *i, uint32_t block);
+void receive_done(struct icbmsg *i, uint8_t block);
 
 #endif

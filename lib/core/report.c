@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "core/counters.h"
 #include "core/instance.h"
 
 /* Copy as much as the caller was compiled to know. */
@@ -49,42 +50,24 @@ void instance_get_layout(const struct icbmsg *i, struct icbmsg_layout *out, size
 	layout_to_public(out, size, &i->link.tx, &i->link.rx);
 }
 
-static enum icbmsg_link_state link_state(const struct session *s)
-{
-	switch (s->phase) {
-	case PHASE_UP:
-		return ICBMSG_LINK_UP;
-	case PHASE_LOST:
-		return ICBMSG_LINK_LOST;
-	default:
-		return ICBMSG_LINK_WAITING;
-	}
-}
-
 void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size)
 {
-	const struct proto_counters *c = &i->link.count;
 	struct icbmsg_stats full;
 
 	pthread_mutex_lock(&i->lock);
-	full = i->stats;
-	full.state = link_state(i->session);
-	full.tx_blocks_free = blocks_available(&i->session->tx_free);
-	full.rx_held = session_rx_count(i->session);
-	full.tx_messages = c->tx_messages;
-	full.tx_bytes = c->tx_bytes;
-	full.tx_unknown = c->tx_unknown;
-	full.rx_dropped = c->rx_dropped;
-	full.tx_packets = c->tx_packets;
-	full.rx_packets = c->rx_packets;
-	full.doorbells_elided = c->doorbells_elided;
-	full.bad_packets = c->bad_packets;
-	full.bad_blocks = c->bad_blocks;
-	full.bad_endpoints = c->bad_endpoints;
-	full.bad_releases = c->bad_releases;
-	full.restarts = c->restarts;
+	full = counters_stats(i->session);
 	pthread_mutex_unlock(&i->lock);
 	copy_out(out, size, &full, sizeof(full));
+}
+
+size_t instance_get_counters(struct icbmsg *i, uint64_t *values, size_t max)
+{
+	size_t count;
+
+	pthread_mutex_lock(&i->lock);
+	count = counters_read(i->session, values, max);
+	pthread_mutex_unlock(&i->lock);
+	return count;
 }
 
 size_t instance_get_records(struct icbmsg *i, struct icbmsg_record *records, size_t max)

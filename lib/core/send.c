@@ -42,7 +42,7 @@ static int take(struct icbmsg_ept *ept, size_t size, bool longest, int64_t timeo
 	struct icbmsg *i = ept->link;
 	uint32_t generation = i->session->generation;
 	uint32_t registration = ept->registration;
-	int64_t deadline = 0;
+	int64_t deadline = 0, start = 0;
 	bool timed_out = false;
 
 	for (;;) {
@@ -57,15 +57,18 @@ static int take(struct icbmsg_ept *ept, size_t size, bool longest, int64_t timeo
 			continue;
 		if (timeout_ns == 0) {
 			session_want_writable(i->session, ept->slot);
+			i->session->count.tx_refused++;
 			return -ENOBUFS;
 		}
 		if (timed_out)
 			return -ETIMEDOUT;
 		if (deadline == 0) {
+			start = clock_now();
 			deadline = deadline_after(timeout_ns);
-			i->stats.waits++;
+			i->session->count.waits++;
 		}
 		timed_out = wait_for_change(i, deadline) == -ETIMEDOUT;
+		counters_peak(&i->session->count.wait_longest, (uint64_t)(clock_now() - start));
 	}
 }
 

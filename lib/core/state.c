@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +17,17 @@
 static int fail(struct icbmsg_config *cfg, const char *path, int err, const char *remedy)
 {
 	return config_fail(cfg, -err, "state-file %s: %s%s", path, strerror(err), remedy);
+}
+
+/*
+ * The whole file, for as long as it is open or mapped anywhere. Unlike flock(2)'s such a lock can be
+ * asked for without being taken. Returns what @fcntl_command leaves of @type, or -1.
+ */
+static int lock(int fd, int fcntl_command, short type)
+{
+	struct flock whole = { .l_type = type, .l_whence = SEEK_SET };
+
+	return fcntl(fd, fcntl_command, &whole) < 0 ? -1 : whole.l_type;
 }
 
 static void *map(int fd)
@@ -63,7 +73,7 @@ int state_open(struct state *st, const char *path, struct icbmsg_config *cfg)
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		if (fd < 0)
 			return fail(cfg, path, errno, "; name a file in a folder you may write to");
-		if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		if (lock(fd, F_OFD_SETLK, F_WRLCK) < 0)
 			return fail(cfg, path, EBUSY,
 				    ": another process has this instance open; stop it first, or "
 				    "give each its own state-file");
@@ -85,6 +95,19 @@ int state_open(struct state *st, const char *path, struct icbmsg_config *cfg)
 
 void state_release(struct state *st)
 {
+	_cleanup_(free_ptr) struct session *copy = NULL;
+	void *at = st->session;
+
+	if (st->fd < 0)
+		return;
+	copy = malloc(sizeof(*copy));
+	if (!copy)
+		return;
+	*copy = *st->session;
+	/* The mapping would keep the lock, and what is written here would reach the next owner. */
+	if (mmap(at, sizeof(*copy), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		 -1, 0) == at)
+		*st->session = *copy;
 	close_fd(&st->fd);
 }
 
@@ -96,17 +119,18 @@ void state_close(struct state *st)
 	close_fd(&st->fd);
 }
 
-int state_read(struct session *out, const char *path, struct icbmsg_config *cfg)
+static int read_copy(struct state_copy *out, const char *path, struct icbmsg_config *cfg)
 {
 	_cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
 		return fail(cfg, path, errno, "");
-	n = pread(fd, out, sizeof(*out), 0);
+	n = pread(fd, &out->session, sizeof(out->session), 0);
 	if (n < 0)
 		return fail(cfg, path, errno, "");
-	if (!session_valid(out, (size_t)n))
+	out->in_use = lock(fd, F_OFD_GETLK, F_WRLCK) == F_WRLCK;
+	if (!session_valid(&out->session, (size_t)n))
 		return config_fail(cfg, -EBADMSG,
 				   "state-file %s: not a session of this version of libicbmsg",
 				   path);
@@ -141,18 +165,25 @@ size_t state_records(const struct session *s, struct icbmsg_record *records, siz
 	return count;
 }
 
-int state_load_records(struct icbmsg_config *cfg, struct icbmsg_record *records, size_t max)
+int state_load(struct state_copy *out, struct icbmsg_config *cfg)
 {
 	const char *path = config_get(cfg, "state-file");
-	_cleanup_(free_ptr) struct session *s = malloc(sizeof(*s));
+
+	if (path)
+		return read_copy(out, path, cfg);
+	return config_fail(
+		cfg, -ENOENT,
+		"state-file: missing; flight recorder, counters and endpoints are kept in "
+		"a file only where the configuration names one");
+}
+
+int state_load_records(struct icbmsg_config *cfg, struct icbmsg_record *records, size_t max)
+{
+	_cleanup_(free_ptr) struct state_copy *copy = malloc(sizeof(*copy));
 	int ret;
 
-	if (!s)
+	if (!copy)
 		return config_fail(cfg, -ENOMEM, "not enough memory for a session");
-	if (!path)
-		return config_fail(cfg, -ENOENT,
-				   "state-file: missing; a flight recorder is kept in a file only "
-				   "where the configuration names one");
-	ret = state_read(s, path, cfg);
-	return ret < 0 ? ret : (int)state_records(s, records, max);
+	ret = state_load(copy, cfg);
+	return ret < 0 ? ret : (int)state_records(&copy->session, records, max);
 }

@@ -22,11 +22,17 @@ struct state {
 int state_open(struct state *st, const char *path, struct icbmsg_config *cfg);
 void state_close(struct state *st);
 
-/* Let others have the file; the session stays mapped. */
+/* Let others have the file; the session goes on in private memory, where it was. */
 void state_release(struct state *st);
 
-/* Copy the session in the file @path, which may be in use, or be its owner's last word. */
-int state_read(struct session *out, const char *path, struct icbmsg_config *cfg);
+/* What a state-file holds, which may be in use, or be its owner's last word. */
+struct state_copy {
+	bool in_use;
+	struct session session;
+};
+
+/* Copy the state-file of a configuration. The errors are those of icbmsg_load_records(). */
+int state_load(struct state_copy *out, struct icbmsg_config *cfg);
 
 /* The flight recorder in public form: the newest @max entries, oldest first; how many. */
 size_t state_records(const struct session *s, struct icbmsg_record *records, size_t max);

@@ -78,6 +78,7 @@ int wait_init(struct icbmsg *i)
 				   .it_value = to_timespec(i->rescue_interval) };
 	int ret;
 
+	i->tick_at = i->rescue_interval;
 	i->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	i->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	i->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -120,7 +121,7 @@ void wait_ring(struct icbmsg *i)
 	i->link.doorbell_due = false;
 	if (i->doorbell.tx_fd < 0)
 		return;
-	i->stats.doorbells_sent++;
+	i->session->count.doorbells_sent++;
 	doorbell_ring(&i->doorbell);
 }
 
@@ -133,9 +134,11 @@ static void ring_again(struct icbmsg *i)
 	struct proto_link *l = &i->link;
 
 	i->rescued = true;
-	i->stats.rescues++;
-	if (++i->fruitless == RESCUES_TO_TELL && i->session->phase == PHASE_WAITING)
+	i->session->count.rescues++;
+	if (++i->fruitless == RESCUES_TO_TELL && i->session->phase < PHASE_UP) {
+		i->session->count.unanswered++;
 		instance_log(i, ICBMSG_LOG_WARNING, "%s", l->ops->diagnose(l));
+	}
 	l->ops->rescue(l);
 	l->doorbell_due = true;
 	wait_ring(i);
@@ -151,7 +154,7 @@ static void rescue(struct icbmsg *i, int64_t now)
 			return;
 		ring_again(i);
 	} else {
-		i->stats.doorbells_lost += i->rescued;
+		i->session->count.doorbells_lost += i->rescued;
 		i->rescued = false;
 		i->fruitless = 0;
 		i->rescue_progress = progress;
@@ -168,12 +171,50 @@ static void take_tick(struct icbmsg *i)
 	if (now < i->tick_at || read(i->timer_fd, &ticks, sizeof(ticks)) < 0)
 		return;
 	i->tick_at += (int64_t)ticks * i->rescue_interval;
+	i->ticked = true;
 	rescue(i, now);
+}
+
+void wait_tick_at(struct icbmsg *i, int64_t when)
+{
+	struct itimerspec tick = { .it_interval = to_timespec(i->rescue_interval),
+				   .it_value = to_timespec(when) };
+
+	if (when < i->tick_at && timerfd_settime(i->timer_fd, TFD_TIMER_ABSTIME, &tick, NULL) == 0)
+		i->tick_at = when;
+}
+
+/* From the first glance on each is twice as far away, up to the rescue interval. */
+#define GLANCE_MIN INT64_C(50000)
+
+void wait_glance(struct icbmsg *i)
+{
+	int64_t now = clock_now();
+
+	if (i->session->phase != PHASE_SHAKING) {
+		i->glance = 0;
+		return;
+	}
+	if (i->glance > 0 && now < i->glance_at)
+		return;
+	i->glance = i->glance == 0 ? GLANCE_MIN : 2 * i->glance;
+	if (i->glance > i->rescue_interval)
+		i->glance = i->rescue_interval;
+	i->glance_at = now + i->glance;
+	wait_tick_at(i, i->glance_at);
+}
+
+static void take_doorbells(struct icbmsg *i)
+{
+	uint64_t rung = doorbell_clear(&i->doorbell);
+
+	i->session->count.doorbells_received += rung;
+	i->rung += rung;
 }
 
 void wait_collect(struct icbmsg *i)
 {
-	i->stats.doorbells_received += doorbell_clear(&i->doorbell);
+	take_doorbells(i);
 	take_tick(i);
 }
 
@@ -332,7 +373,7 @@ int wait_for_change(struct icbmsg *i, int64_t deadline)
 	}
 	poll_unlocked(i, fds, 3, i->more ? 0 : remaining);
 	if (fds[0].revents)
-		i->stats.doorbells_received += doorbell_clear(&i->doorbell);
+		take_doorbells(i);
 	if (fds[1].revents)
 		take_tick(i);
 	if (fds[2].revents)

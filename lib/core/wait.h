@@ -37,6 +37,15 @@ int wait_for_change(struct icbmsg *i, int64_t deadline);
 /* Take pending doorbells and timer ticks without sleeping. */
 void wait_collect(struct icbmsg *i);
 
+/*
+ * While the link comes up: firmware does not ring for all that it reads, so look again soon, then
+ * more and more seldom.
+ */
+void wait_glance(struct icbmsg *i);
+
+/* Let the timer tick at @when (CLOCK_MONOTONIC ns), unless it does so before. */
+void wait_tick_at(struct icbmsg *i, int64_t when);
+
 /* Something that a sleeping thread may wait for has changed. */
 void wait_notify(struct icbmsg *i);
 

@@ -49,7 +49,7 @@ static void record(struct proto_link *l, enum recorder_direction dir, uint32_t o
  * in. The room counts from where the reader was seen last: nothing could be told from its index
  * otherwise.
  */
-static int put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block)
+static int put(struct proto_link *l, uint8_t type, uint8_t ept, uint32_t block)
 {
 	const struct ring *r = &l->tx_ring;
 	struct session *s = l->s;
@@ -57,12 +57,11 @@ static int put(struct proto_link *l, enum control_type type, uint8_t ept, uint32
 	uint32_t len = packet_length(r, before);
 	uint8_t packet[12] = { 0 };
 
-	control_encode(packet, (struct control){ .type = (uint8_t)type,
-						 .ept = ept,
-						 .block = (uint8_t)block });
+	control_encode(packet,
+		       (struct control){ .type = type, .ept = ept, .block = (uint8_t)block });
 	if (ring_packet_size(len) > ring_space(r, before, s->tx_rd)) {
 		proto_complain(
-			l, COMPLAINT_RING,
+			l, &s->count.bad_readers,
 			"the other side does not read its control messages: the ring is full");
 		return -EPROTO;
 	}
@@ -70,14 +69,20 @@ static int put(struct proto_link *l, enum control_type type, uint8_t ept, uint32
 	ring_arm(r, before, len);
 	ring_publish(r, s->tx_wr);
 	record(l, RECORDER_TX, before, packet, CONTROL_SIZE);
-	l->count.tx_packets++;
+	s->count.tx_packets++;
+	counters_peak(&s->count.tx_ring_peak, ring_distance(r, s->tx_rd, s->tx_wr));
 	if (l->doorbell_due)
 		return 0;
 	if (ring_needs_doorbell(r, before))
 		l->doorbell_due = true;
 	else
-		l->count.doorbells_elided++;
+		s->count.doorbells_elided++;
 	return 0;
+}
+
+void classic_append(struct proto_link *l, uint8_t type)
+{
+	put(l, type, 0, 0);
 }
 
 static bool is_up(struct proto_link *l)
@@ -87,7 +92,7 @@ static bool is_up(struct proto_link *l)
 
 int classic_put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block)
 {
-	return is_up(l) ? put(l, type, ept, block) : -ECONNRESET;
+	return is_up(l) ? put(l, (uint8_t)type, ept, block) : -ECONNRESET;
 }
 
 int classic_put_buffer(struct proto_link *l, enum control_type type, uint8_t address,
@@ -99,7 +104,7 @@ int classic_put_buffer(struct proto_link *l, enum control_type type, uint8_t add
 	if (!is_up(l))
 		return -ECONNRESET;
 	t->state = TX_SENDING;
-	ret = put(l, type, address, first);
+	ret = put(l, (uint8_t)type, address, first);
 	t->state = ret < 0 ? TX_OWNED : TX_SENT;
 	return ret;
 }
@@ -116,8 +121,7 @@ static void reject(struct proto_link *l, uint32_t block)
 
 void classic_bad_block(struct proto_link *l, uint32_t block)
 {
-	l->count.bad_blocks++;
-	proto_complain(l, COMPLAINT_BLOCK,
+	proto_complain(l, &l->s->count.bad_blocks,
 		       "the other side sent block %" PRIu32
 		       ", which it does not have or has sent already",
 		       block);
@@ -126,8 +130,7 @@ void classic_bad_block(struct proto_link *l, uint32_t block)
 /* A message that reaches beyond the region. */
 static void reject_size(struct proto_link *l, int slot, uint32_t block, uint64_t size)
 {
-	l->count.bad_blocks++;
-	proto_complain(l, COMPLAINT_BLOCK,
+	proto_complain(l, &l->s->count.bad_blocks,
 		       "the other side sent %" PRIu64 " bytes from block %" PRIu32
 		       ", beyond its region",
 		       size, block);
@@ -146,7 +149,7 @@ static void deliver(struct proto_link *l, int slot, uint32_t block)
 	if (!block_payload_valid(&l->rx, block, size)) {
 		reject_size(l, slot, block, size);
 	} else if (!l->s->ept[slot].registered) {
-		l->count.rx_dropped++;
+		l->s->count.rx_dropped++;
 		reject(l, block);
 	} else {
 		session_push_data(l->s, slot, (uint8_t)block, (uint32_t)size);
@@ -169,8 +172,7 @@ static void on_data(struct proto_link *l, struct control c)
 		deliver(l, slot, c.block);
 		return;
 	}
-	l->count.bad_endpoints++;
-	proto_complain(l, COMPLAINT_ENDPOINT,
+	proto_complain(l, &l->s->count.bad_endpoints,
 		       "the other side sent to endpoint address %u, which is not bound", c.ept);
 	reject(l, c.block);
 }
@@ -187,8 +189,7 @@ static void on_release(struct proto_link *l, struct control c, bool announcement
 		proto_free(l, c.block, 0);
 		return;
 	}
-	l->count.bad_releases++;
-	proto_complain(l, COMPLAINT_RELEASE,
+	proto_complain(l, &l->s->count.bad_releases,
 		       "the other side released block %u, which it does not have", c.block);
 }
 
@@ -211,8 +212,11 @@ static void dispatch(struct proto_link *l, struct control c)
 	case CLASSIC_FILLER:
 		break;
 	default:
-		/* Ignored in silence, like everybody else does (section 4). */
-		l->count.bad_packets++;
+		/* Ignored, as by everybody else (section 4). */
+		proto_complain(l, &l->s->count.bad_types,
+			       "the other side sent control messages of type 0x%02x, which this "
+			       "version does not know: ignored",
+			       c.type);
 		break;
 	}
 }
@@ -222,14 +226,14 @@ static bool handle(struct proto_link *l, const uint8_t *packet, uint32_t len)
 {
 	struct control c;
 
-	l->count.rx_packets++;
+	l->s->count.rx_packets++;
 	if (control_is_magic(packet, len)) {
-		classic_lose(l, PROTO_REASON_RESTART);
+		if (!classic_ignores_magic(l))
+			classic_lose(l, PROTO_REASON_RESTART, &l->s->count.restarts_magic);
 	} else if (control_decode(&c, packet, len)) {
 		dispatch(l, c);
 	} else {
-		l->count.bad_packets++;
-		proto_complain(l, COMPLAINT_PACKET,
+		proto_complain(l, &l->s->count.bad_packets,
 			       "the other side sent a control message of %" PRIu32 " bytes", len);
 	}
 	return l->s->phase == PHASE_UP;
@@ -240,14 +244,18 @@ static bool drain_to(struct proto_link *l, uint32_t wr)
 {
 	uint8_t packet[RING_PACKET_MAX];
 	uint32_t rd = l->s->rx_rd, next;
+	uint64_t *sign;
+	bool valid = ring_index_valid(&l->rx_ring, wr);
 	int len = -EPROTO;
 
-	while (ring_index_valid(&l->rx_ring, wr) &&
-	       (len = ring_peek(&l->rx_ring, rd, wr, packet, &next)) > 0) {
+	if (valid)
+		counters_peak(&l->s->count.rx_ring_peak, ring_distance(&l->rx_ring, rd, wr));
+	while (valid && (len = ring_peek(&l->rx_ring, rd, wr, packet, &next)) > 0) {
 		/* Copied first, then looked: what is handled is of the session we are in. */
 		barrier_acquire();
-		if (classic_read_index_moved(l)) {
-			classic_lose(l, PROTO_REASON_RESTART);
+		sign = classic_sign(l);
+		if (sign) {
+			classic_lose(l, PROTO_REASON_RESTART, sign);
 			return false;
 		}
 		record(l, RECORDER_RX, rd, packet, (uint32_t)len);
@@ -256,8 +264,11 @@ static bool drain_to(struct proto_link *l, uint32_t wr)
 		rd = next;
 	}
 	if (len < 0) {
-		l->count.bad_packets++;
-		classic_lose(l, PROTO_REASON_ERROR);
+		proto_complain(l, &l->s->count.bad_packets,
+			       "what the other side wrote at %" PRIu32
+			       " of its ring, up to %" PRIu32 ", is no control message",
+			       rd, wr);
+		classic_lose(l, PROTO_REASON_ERROR, &l->s->count.restarts_packet);
 		return false;
 	}
 	return classic_consume(l, rd);
@@ -284,7 +295,7 @@ static void pump(struct proto_link *l)
 {
 	struct session *s = l->s;
 
-	if (s->phase == PHASE_WAITING)
+	if (s->phase < PHASE_UP)
 		classic_handshake(l);
 	if (is_up(l))
 		drain(l);
@@ -310,8 +321,10 @@ static int send(struct proto_link *l, int slot, uint32_t first, uint32_t size)
 	if (ret < 0)
 		return ret;
 	proto_free(l, first, (uint32_t)layout_blocks_for(&l->tx, size));
-	l->count.tx_messages++;
-	l->count.tx_bytes += size;
+	s->count.tx_messages++;
+	s->count.tx_bytes += size;
+	e->tx_messages++;
+	e->tx_bytes += size;
 	return 0;
 }
 
@@ -322,9 +335,9 @@ static void release(struct proto_link *l, uint32_t first)
 
 static bool unread(const struct proto_link *l)
 {
-	if (classic_unproven(l))
+	if (l->s->phase < PHASE_UP)
 		return true;
-	return l->s->phase != PHASE_LOST && shm_load32(l->tx_ring.rd_idx) != l->s->tx_wr;
+	return l->s->phase == PHASE_UP && shm_load32(l->tx_ring.rd_idx) != l->s->tx_wr;
 }
 
 static uint32_t progress(const struct proto_link *l)
@@ -334,15 +347,27 @@ static uint32_t progress(const struct proto_link *l)
 
 static bool watch(const struct proto_link *l, const void **word, uint32_t *idle)
 {
+	if (l->s->phase == PHASE_SHAKING) {
+		*word = l->tx_ring.rd_idx;
+		*idle = shm_load32(*word);
+		return true;
+	}
 	*word = l->rx_ring.wr_idx;
 	*idle = l->s->rx_rd;
 	return l->s->phase == PHASE_UP;
+}
+
+static uint32_t *session_word(uint8_t *begin, const struct layout_region *r)
+{
+	return r->session_word ? (uint32_t *)(void *)(begin + r->session_word) : NULL;
 }
 
 static void init(struct proto_link *l)
 {
 	ring_init(&l->tx_ring, l->tx_begin, &l->tx);
 	ring_init(&l->rx_ring, l->rx_begin, &l->rx);
+	l->tx_word = session_word(l->tx_begin, &l->tx);
+	l->rx_word = session_word(l->rx_begin, &l->rx);
 	session_init(l->s, l->tx.block_count, layout_is_initiator(&l->tx, &l->rx));
 }
 
@@ -351,6 +376,7 @@ const struct proto_ops proto_classic = {
 	.layout = layout_classic,
 	.init = init,
 	.start = classic_start,
+	.stop = classic_stop,
 	.pump = pump,
 	.register_ept = classic_register,
 	.send = send,

@@ -16,6 +16,11 @@
 
 /* classic.c: the control path */
 
+/*
+ * Append a control message that says nothing to a ring that is empty, before the link is up.
+ */
+void classic_append(struct proto_link *l, uint8_t type);
+
 /* Put a control message into the ring; -ECONNRESET if the link is not up, -EPROTO if it is full. */
 int classic_put(struct proto_link *l, enum control_type type, uint8_t ept, uint32_t block);
 
@@ -40,36 +45,62 @@ void classic_on_release_bound(struct proto_link *l, struct control c);
 /* Initiator: something came for an endpoint that was announced, so it is bound. */
 void classic_bind_announced(struct proto_link *l, int slot);
 
+/* classic_magic.c: where our magic lies in the ring */
+
+/*
+ * Empty lengths everywhere, word 0 first: a reader that is under way, by a write index of before,
+ * must not run past what is laid out now. A magic that lies at 0 keeps its bytes, as it will lie
+ * there again: who is just reading it reads all of it.
+ */
+void classic_magic_clear(const struct ring *r);
+
+/*
+ * R3, in a cleared ring: a magic at 0, for a reader that starts, armed by one store of its header.
+ * T.rd = @x stays what it is, as it tells where the reader of now may stand, and the end of the
+ * announcement, which is returned, must differ from it. A reader at x is reached as well: behind
+ * the last magic by a second one there, further on by filler up to the end of the ring, behind
+ * which the magic at 0 is next. Where neither is possible the magic is made longer if it would end
+ * at x.
+ */
+uint32_t classic_magic_at_start(const struct ring *r, uint32_t x);
+
+/* Does that reach a reader that stands at @x? */
+bool classic_magic_reaches(const struct ring *r, uint32_t x);
+
+/* R7, in a cleared ring: where the reader stands. Returns the end. */
+uint32_t classic_magic_at_reader(const struct ring *r, uint32_t x);
+
 /* classic_link.c: coming up, and restarts of the other side */
 
 void classic_start(struct proto_link *l);
+void classic_stop(struct proto_link *l);
 
 /* Take what may be taken while the link is not up, and let it come up. */
 void classic_handshake(struct proto_link *l);
 
 /*
- * Has the other side written a read index of its own into R? Then what was copied from R may be of
- * two sessions. Not to be told while ours is 0.
+ * Is the session still the one that is up, as the session word and R.rd tell? NULL, or the counter
+ * of the sign that it is not.
  */
-bool classic_read_index_moved(const struct proto_link *l);
+uint64_t *classic_sign(const struct proto_link *l);
 
 /*
- * The signs of a restart that the indices show (R2), to be looked for before anything is believed.
- * True if the link is fine; otherwise it has been given up.
+ * The signs of a restart that words and indices show (R2), to be looked for before anything is
+ * believed. True if the link is fine; otherwise it has been given up.
  */
 bool classic_look(struct proto_link *l);
 
-/* Give the session up. */
-void classic_lose(struct proto_link *l, uint8_t reason);
+/* Give the session up. @sign: which counter of signs of a restart this is. */
+void classic_lose(struct proto_link *l, uint8_t reason, uint64_t *sign);
 
 /* Make what was read up to @rd the other side's again; false (link given up) if it started anew. */
 bool classic_consume(struct proto_link *l, uint32_t rd);
 
 /*
- * The link is up, and the other side has neither said nor read anything since. Then it may be a
- * successor of the one that read our announcement, and wait for another.
+ * Is a magic on a link that is up no sign? Another libicbmsg may have laid out two, and its session
+ * word tells when it starts anew.
  */
-bool classic_unproven(const struct proto_link *l);
+bool classic_ignores_magic(const struct proto_link *l);
 
 void classic_rescue(struct proto_link *l);
 const char *classic_diagnose(const struct proto_link *l);

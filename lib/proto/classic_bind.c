@@ -79,9 +79,8 @@ static bool match(struct proto_link *l, uint8_t address)
 
 	if (read_name(l, first, name) < 0) {
 		s->parked[address] = 0;
-		l->count.bad_blocks++;
 		proto_complain(
-			l, COMPLAINT_BLOCK,
+			l, &s->count.bad_blocks,
 			"the other side announced an endpoint in a malformed buffer (block %" PRIu32
 			")",
 			first);
@@ -117,6 +116,46 @@ void classic_register(struct proto_link *l, int slot)
 			return;
 }
 
+/* Mark the blocks of the buffer at @first, as its header says now; how many were not yet. */
+static uint32_t mark_kept(const struct proto_link *l, uint32_t first, bool kept[LAYOUT_BLOCKS_MAX])
+{
+	uint64_t size = block_header_load(proto_rx_block(l, first), l->rx.header_size);
+	bool valid = block_payload_valid(&l->rx, first, size);
+	uint32_t end = first + (valid ? (uint32_t)layout_blocks_for(&l->rx, size) : 1);
+	uint32_t count = 0;
+
+	for (uint32_t i = first; i < end; i++) {
+		count += !kept[i];
+		kept[i] = true;
+	}
+	return count;
+}
+
+/* Where announcements that wait leave the other side no more than one block in so many. */
+#define PARKED_MOST 8
+
+/* Waiting for an endpoint costs us nothing, but the other side its blocks. */
+static void note_parked(struct proto_link *l)
+{
+	bool kept[LAYOUT_BLOCKS_MAX] = { false };
+	uint32_t left = l->rx.block_count, parked = 0;
+	struct session *s = l->s;
+
+	for (uint32_t a = 0; a < SESSION_EPT_MAX; a++)
+		if (s->parked[a]) {
+			left -= mark_kept(l, s->parked[a] - 1u, kept);
+			parked++;
+		}
+	s->count.parked_total++;
+	counters_peak(&s->count.parked_peak, parked);
+	if (left * PARKED_MOST <= l->rx.block_count)
+		proto_complain(l, &s->count.parked_full,
+			       "%" PRIu32 " endpoints that the other side announced are not "
+			       "registered here, and their names leave it %" PRIu32
+			       " of its %" PRIu32 " blocks: register them, or give it more blocks",
+			       parked, left, l->rx.block_count);
+}
+
 void classic_on_bound(struct proto_link *l, struct control c)
 {
 	struct session *s = l->s;
@@ -127,9 +166,8 @@ void classic_on_bound(struct proto_link *l, struct control c)
 	}
 	if (s->initiator || c.ept >= SESSION_EPT_MAX || s->parked[c.ept] ||
 	    session_ept_by_address(s, c.ept) >= 0) {
-		l->count.bad_packets++;
 		proto_complain(
-			l, COMPLAINT_ROLE,
+			l, &s->count.bad_bounds,
 			s->initiator ?
 				"both sides announce endpoints (address %u): tx-address and "
 				"rx-address must be the addresses that the firmware sees" :
@@ -140,6 +178,8 @@ void classic_on_bound(struct proto_link *l, struct control c)
 	}
 	s->parked[c.ept] = (uint16_t)(c.block + 1);
 	match(l, c.ept);
+	if (s->parked[c.ept])
+		note_parked(l);
 }
 
 void classic_bind_announced(struct proto_link *l, int slot)

@@ -36,16 +36,18 @@ void proto_record(struct proto_link *l, enum recorder_direction dir, enum record
 					       .type = type });
 }
 
-void proto_complain(struct proto_link *l, enum proto_complaint kind, const char *format, ...)
+_Static_assert(COUNTERS <= 64, "a bit for each in proto_link.complained");
+
+void proto_complain(struct proto_link *l, uint64_t *counter, const char *format, ...)
 {
+	uint64_t bit = UINT64_C(1) << (counter - (uint64_t *)&l->s->count);
 	char line[200];
 	va_list ap;
 
-	if (l->complaints & kind)
+	++*counter;
+	if (l->complained & bit || !l->log)
 		return;
-	l->complaints |= kind;
-	if (!l->log)
-		return;
+	l->complained |= bit;
 	va_start(ap, format);
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);

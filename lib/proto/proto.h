@@ -36,10 +36,13 @@ struct proto_ops {
 	const char *name; /* as in the configuration key `wire` */
 
 	/*
-	 * Initialise our side in shared memory of unknown history and announce it: at first, and
-	 * whenever the link has been lost.
+	 * Initialise our side in shared memory of unknown history and announce it, unless that
+	 * would damage a session of firmware: at first, and whenever the link has been lost.
 	 */
 	void (*start)(struct proto_link *l);
+
+	/* This side ends: tell the other one, if it can be told. */
+	void (*stop)(struct proto_link *l);
 
 	/* The layout of one region, as layout_classic(). */
 	int (*layout)(struct layout_region *out, const struct layout_geometry *in,
@@ -84,28 +87,6 @@ struct proto_ops {
 	const char *(*diagnose)(const struct proto_link *l);
 };
 
-/* Counters of what only the protocol sees; the core has the rest. */
-struct proto_counters {
-	uint64_t tx_packets, rx_packets;
-	uint64_t tx_messages, tx_bytes;
-	uint64_t tx_unknown;
-	uint64_t rx_dropped;
-	uint64_t doorbells_elided;
-	uint64_t bad_packets, bad_blocks, bad_endpoints, bad_releases;
-	uint64_t restarts;
-};
-
-/* Kinds of misbehaviour that are logged once each. */
-enum proto_complaint {
-	COMPLAINT_PACKET = 1,
-	COMPLAINT_BLOCK = 2,
-	COMPLAINT_ENDPOINT = 4,
-	COMPLAINT_RELEASE = 8,
-	COMPLAINT_ROLE = 16,
-	COMPLAINT_RING = 32,
-	COMPLAINT_SILENT = 64,
-};
-
 typedef void (*proto_log_fn)(void *user, const char *line);
 
 struct proto_link {
@@ -115,12 +96,13 @@ struct proto_link {
 	enum mem_type type;
 	uint8_t *tx_begin, *rx_begin; /* where the regions' aligned starts are mapped */
 	struct ring tx_ring, rx_ring;
+	uint32_t *tx_word, *rx_word; /* session words (protocol.md section 3), or NULL */
+	bool peer_is_library;        /* we are told so: the other side is never Zephyr */
 	bool doorbell_due;
 	uint64_t now_ns;      /* for the flight recorder; kept up to date by the core */
 	unsigned int changed; /* enum proto_change since the core looked last */
-	struct proto_counters count;
-	unsigned int complaints; /* enum proto_complaint already logged */
-	proto_log_fn log;        /* misbehaviour of the other side; may be NULL */
+	uint64_t complained;  /* a bit for each of struct counters: logged already */
+	proto_log_fn log;     /* misbehaviour; may be NULL */
 	void *log_user;
 };
 
@@ -146,8 +128,11 @@ void proto_free(struct proto_link *l, uint32_t first, uint32_t keep);
 void proto_record(struct proto_link *l, enum recorder_direction dir, enum recorder_kind kind,
 		  uint8_t type);
 
-/* Log a line about the other side, once per kind. */
-void proto_complain(struct proto_link *l, enum proto_complaint kind, const char *format, ...)
+/*
+ * Count misbehaviour in @counter, which is one of the session's, and log a line about it unless
+ * that was done already: so each kind has its counter, and each counter its line.
+ */
+void proto_complain(struct proto_link *l, uint64_t *counter, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -11,12 +11,13 @@
 void session_init(struct session *s, uint32_t tx_blocks, bool initiator)
 {
 	if (session_valid(s, sizeof(*s)))
-		memset(s, 0, offsetof(struct session, recorder));
+		memset(s, 0, offsetof(struct session, count));
 	else
 		memset(s, 0, sizeof(*s));
 	s->magic = SESSION_MAGIC;
 	s->size = sizeof(*s);
 	s->generation = 1;
+	s->count.opens++;
 	s->initiator = initiator;
 	blocks_init(&s->tx_free, tx_blocks);
 	memset(s->ept_of_address, SESSION_NO_EPT, sizeof(s->ept_of_address));
@@ -154,6 +155,7 @@ struct session_losses session_reset(struct session *s, uint8_t reason)
 	s->generation++;
 	s->phase = PHASE_LOST;
 	memset(s->rx, 0, sizeof(s->rx));
+	s->rx_ours = s->rx_pending = s->rx_hold_blocks = 0;
 	for (uint32_t i = 0; i < s->ept_count; i++)
 		unbind(s, (int)i, reason);
 	/* What nobody has seen, and what is not true any more. */
@@ -189,12 +191,15 @@ void session_push(struct session *s, enum session_event_kind kind, int slot, uin
 									    .ept = (uint8_t)slot,
 									    .block = block };
 	s->event_tail++;
+	counters_peak(&s->count.events_peak, s->event_tail - s->event_head);
 }
 
 void session_push_data(struct session *s, int slot, uint8_t block, uint32_t size)
 {
 	s->rx[block] =
 		(struct session_rx){ .size = size, .arrival = ++s->arrivals, .pending = true };
+	counters_peak(&s->count.rx_held_peak, ++s->rx_ours);
+	counters_peak(&s->count.rx_pending_peak, ++s->rx_pending);
 	session_push(s, EVENT_DATA, slot, block);
 }
 
@@ -212,10 +217,13 @@ int session_tx_take(struct session *s, uint32_t count)
 {
 	int first = blocks_alloc(&s->tx_free, count);
 
-	if (first >= 0)
-		s->tx[first] = (struct session_tx){ .state = TX_OWNED,
-						    .ept = SESSION_NO_EPT,
-						    .count = (uint16_t)count };
+	if (first < 0)
+		return first;
+	s->tx[first] = (struct session_tx){ .state = TX_OWNED,
+					    .ept = SESSION_NO_EPT,
+					    .count = (uint16_t)count };
+	s->tx_used += count;
+	counters_peak(&s->count.tx_blocks_peak, s->tx_used);
 	return first;
 }
 
@@ -236,6 +244,7 @@ bool session_tx_shrink(struct session *s, uint32_t first, uint32_t keep)
 	if (keep >= t->count)
 		return false;
 	blocks_free(&s->tx_free, first + keep, t->count - keep);
+	s->tx_used -= t->count - keep;
 	t->count = (uint16_t)keep;
 	if (keep == 0)
 		t->state = TX_FREE;
@@ -249,13 +258,36 @@ void session_want_writable(struct session *s, int slot)
 	s->ept[slot].wants_writable = true;
 }
 
-uint32_t session_rx_count(const struct session *s)
+/* Something that made the buffer at @rx ours is over. */
+static bool rx_let_go(struct session *s, const struct session_rx *rx)
 {
-	uint32_t n = 0;
+	if (session_rx_ours(rx))
+		return false;
+	s->rx_ours--;
+	return true;
+}
 
-	for (uint32_t i = 0; i < LAYOUT_BLOCKS_MAX; i++)
-		n += session_rx_ours(&s->rx[i]);
-	return n;
+bool session_rx_done(struct session *s, uint8_t block)
+{
+	s->rx[block].pending = false;
+	s->rx_pending--;
+	return rx_let_go(s, &s->rx[block]);
+}
+
+void session_rx_hold(struct session *s, uint8_t block, uint32_t blocks)
+{
+	if (s->rx[block].holds++ > 0)
+		return;
+	s->rx_hold_blocks += blocks;
+	counters_peak(&s->count.rx_hold_blocks_peak, s->rx_hold_blocks);
+}
+
+bool session_rx_unhold(struct session *s, uint8_t block, uint32_t blocks)
+{
+	if (--s->rx[block].holds > 0)
+		return false;
+	s->rx_hold_blocks -= blocks;
+	return rx_let_go(s, &s->rx[block]);
 }
 
 uint32_t session_rx_holds(const struct session *s)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/counters.h"
 #include "proto/recorder.h"
 #include "wire/blocks.h"
 #include "wire/control.h"
@@ -23,10 +24,14 @@
 /* At most one event of each kind but data is queued per endpoint, and one data event per block. */
 #define SESSION_EVENTS 2048u
 
+/* In the order in which a link comes up; what is below PHASE_UP has still to do so. */
 enum session_phase {
-	PHASE_WAITING, /* announced; nothing but the handshake may be believed */
+	PHASE_HOLDING, /* memory may hold a live session: nothing is written before that is over */
+	PHASE_WAITING, /* announced; who the other side is does not show yet */
+	PHASE_SHAKING, /* nothing but announcements may be believed */
 	PHASE_UP,
-	PHASE_LOST, /* the other side started anew or broke; to be announced to again */
+	PHASE_LOST,   /* the other side started anew or broke; to be announced to again */
+	PHASE_CLOSED, /* by our own wish */
 };
 
 /* Who owns the buffer that starts at a block of our region. */
@@ -82,6 +87,7 @@ struct session_ept {
 	uint8_t queued;         /* kinds in the event queue, but DATA */
 	uint8_t unbound_reason; /* of the UNBOUND event */
 	uint32_t unknown_tx;    /* of the UNBOUND event */
+	uint64_t tx_messages, tx_bytes, rx_messages, rx_bytes;
 	char name[SESSION_NAME_MAX + 1];
 };
 
@@ -100,20 +106,30 @@ struct session {
 	 * shows in shared memory: its wr_idx is tx_wr then. */
 	uint32_t tx_wr;
 	uint32_t rx_rd;
-	uint32_t rx_up; /* rx_rd when the link came up */
 	/* Classic, the other side's reading of our ring. */
 	uint32_t tx_rd;      /* last seen in shared memory */
 	uint32_t rescues;    /* rung in vain since it last read, or since the announcement */
-	bool confirmed;      /* it has read on since the link came up */
-	bool rearmed;        /* the announcement at 0 counts again (R5) */
-	uint8_t magic_len;   /* payload bytes of the announcement at 0 */
-	uint32_t laid_for;   /* tx_rd when the announcement was laid out */
 	bool at_reader;      /* the announcement lies where the reader stands (R7) */
 	bool magic_consumed; /* we have read the other side's */
+	bool pinged;         /* there is more for it to read than the announcement */
+	uint32_t rx_wr;      /* its write index as last seen before the link was up */
+	/* Classic, session words (proto/SESSIONS.md). */
+	bool library;       /* the other side has shown that it is libicbmsg */
+	uint16_t id;        /* ours */
+	uint16_t seen;      /* the other side's, when we opened */
+	uint16_t acked;     /* the other side's, as we have acknowledged it */
+	uint32_t peer_word; /* the other side's word in the session that is coming up, or up */
+
+	/* Restarts in a row, with no working link in between: back off. */
+	uint32_t storm;
+	int64_t retry_at; /* in PHASE_LOST: when to announce again; CLOCK_MONOTONIC ns */
 
 	struct block_map tx_free;
+	uint32_t tx_used; /* blocks not in tx_free */
 	struct session_tx tx[LAYOUT_BLOCKS_MAX];
 	struct session_rx rx[LAYOUT_BLOCKS_MAX];
+	uint32_t rx_ours, rx_pending; /* how many in @rx are ours, are pending */
+	uint32_t rx_hold_blocks;      /* blocks of those that are held */
 
 	uint32_t ept_count; /* slots ever used, in order of registration */
 	struct session_ept ept[SESSION_EPT_MAX];
@@ -128,7 +144,9 @@ struct session {
 	uint32_t event_head, event_tail; /* free-running; tail is where the next goes */
 	struct session_event events[SESSION_EVENTS];
 
-	struct recorder recorder; /* outlives the session proper: never cleared */
+	/* From here on what outlives the session proper: never cleared. */
+	struct counters count;
+	struct recorder recorder;
 };
 
 /* Does @s, read from a file of @size bytes, hold a session of this version? */
@@ -137,7 +155,7 @@ static inline bool session_valid(const struct session *s, size_t size)
 	return size >= sizeof(*s) && s->magic == SESSION_MAGIC && s->size == sizeof(*s);
 }
 
-/* Begin anew; what an earlier owner's flight recorder holds stays. */
+/* Begin anew; an earlier owner's counters and flight recorder stay and go on. */
 void session_init(struct session *s, uint32_t tx_blocks, bool initiator);
 
 /* Slot of the endpoint @name, or -1. */
@@ -206,8 +224,17 @@ static inline bool session_rx_ours(const struct session_rx *rx)
 	return rx->pending || rx->holds > 0;
 }
 
-/* Number of buffers of the other side that we have, and the sum of their holds. */
-uint32_t session_rx_count(const struct session *s);
+/* The message at @block is dealt with. True if the buffer is to be released now. */
+bool session_rx_done(struct session *s, uint8_t block);
+
+/*
+ * Hold the buffer at @block, of @blocks blocks, once more or once less. The latter returns true if
+ * the buffer is to be released now.
+ */
+void session_rx_hold(struct session *s, uint8_t block, uint32_t blocks);
+bool session_rx_unhold(struct session *s, uint8_t block, uint32_t blocks);
+
+/* The sum of all holds. */
 uint32_t session_rx_holds(const struct session *s);
 
 #endif

@@ -16,6 +16,7 @@
 #define INDEX_SIZE 4u
 #define MIN_ALIGNMENT 4u
 #define MIN_BLOCK_SIZE 4u
+#define MIN_RING 32u      /* the smallest that a layout can have */
 #define SPARE_MESSAGES 2u /* control messages the ring holds beyond one per block */
 
 static uint64_t round_up(uint64_t v, uint64_t to)
@@ -122,6 +123,18 @@ int layout_classic(struct layout_region *out, const struct layout_geometry *in,
 		.block_count = in->blocks,
 		.header_size = in->word_size,
 		.max_payload = (uint32_t)(block_size * in->blocks - in->word_size),
+		.session_word = align > INDEX_SIZE ? INDEX_SIZE : 0,
 	};
 	return 0;
+}
+
+bool layout_reserve_word(struct layout_region *r)
+{
+	if (r->session_word)
+		return true;
+	if (r->ring_len < MIN_RING + 4)
+		return false;
+	r->ring_len -= 4;
+	r->session_word = r->ring_data + r->ring_len;
+	return true;
 }

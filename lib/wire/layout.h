@@ -6,6 +6,7 @@
 #ifndef ICBMSG_WIRE_LAYOUT_H
 #define ICBMSG_WIRE_LAYOUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ struct layout_region {
 	uint32_t block_count;
 	uint32_t header_size; /* bytes of a buffer's length field: the word size */
 	uint32_t max_payload; /* the largest message in bytes: all blocks less one header */
+	/* Offset of the word in which a libicbmsg that reads this region tells its session, 0 for
+	 * none: padding behind the read index, where the alignment leaves some (section 3). */
+	uint32_t session_word;
 };
 
 /*
@@ -48,6 +52,12 @@ struct layout_region {
  */
 int layout_classic(struct layout_region *out, const struct layout_geometry *in,
 		   char error[LAYOUT_ERROR_SIZE]);
+
+/*
+ * Make room for a session word where the alignment leaves none, at the price of the ring's last
+ * word: both ends have to do so. False if the ring is too small for that.
+ */
+bool layout_reserve_word(struct layout_region *r);
 
 /* Ring bytes reserved per control message, with a word size of @word_size bytes. */
 uint32_t layout_packet_size(uint32_t word_size);

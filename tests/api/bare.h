@@ -26,11 +26,13 @@ struct bare {
 	unsigned int stopped;
 	unsigned int packets; /* control messages read, and the last of them */
 	struct control last;
-	uint8_t region[2][8 + BARE_RING_MAX + BARE_BLOCKS * 32] __attribute__((aligned(8)));
+	uint8_t region[2][12 + 4 + BARE_RING_MAX + BARE_BLOCKS * 32] __attribute__((aligned(8)));
 };
 
 /* Memory filled with @fill, rings of @ring_len bytes each; not started. */
 struct bare *bare_new(uint32_t ring_len, bool initiator, uint8_t fill);
+/* The same for an initiator, with room for session words. */
+struct bare *bare_new_words(uint32_t ring_len, uint8_t fill);
 void bare_free(struct bare *b);
 
 /* The peer starts: wr_idx and rd_idx of its ring 0, a magic, nothing else. */
@@ -45,6 +47,9 @@ void bare_control(struct bare *b, uint8_t type, uint8_t ept, uint32_t block);
 
 /* bare_new() on zeroed memory, started, and both sides have read what makes the link come up. */
 struct bare *bare_up(uint32_t ring_len, bool initiator);
+
+/* The peer, which has started, and libicbmsg read until the link is up. */
+void bare_come_up(struct bare *b);
 
 /* Start libicbmsg's side; let it find @times that nothing was read. */
 void bare_start(struct bare *b);

@@ -290,7 +290,8 @@ void board_settle(struct board *b)
 {
 	int idle = 0;
 
-	while (idle < 3) {
+	/* Coming up takes as many turns in which nothing shows. */
+	while (idle < 5) {
 		unsigned int pending = b->far.expected.head + b->lib.expected.head;
 		int ret = icbmsg_dispatch(b->link, 0);
 

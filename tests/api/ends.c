@@ -5,6 +5,8 @@
 #include "ends.h"
 
 #include <dirent.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "core/instance.h"
 
 const struct ends_param ends_params[] = {
 	{ "classic", 4, 4, 16, 16, 0x2000, 0x2000, NULL, NULL },
@@ -29,6 +33,8 @@ const struct ends_param ends_params[] = {
 };
 
 const struct ends_param *ends_param = ends_params;
+const char *ends_rescue_interval;
+const char *ends_spin;
 
 void ends_prepare(struct ends *e, uint8_t fill)
 {
@@ -60,6 +66,37 @@ static void set(struct icbmsg_config *cfg, const char *key, const char *format, 
 		fail_msg("%s", icbmsg_config_error(cfg));
 }
 
+static void layout_one(struct layout_region *out, bool is_a)
+{
+	const struct ends_param *p = ends_param;
+	struct layout_geometry g = {
+		.base = is_a ? p->b_size : 0,
+		.size = is_a ? p->a_size : p->b_size,
+		.blocks = is_a ? p->a_blocks : p->b_blocks,
+		.peer_blocks = is_a ? p->b_blocks : p->a_blocks,
+		.alignment = p->alignment,
+		.word_size = p->word_size,
+	};
+	char error[LAYOUT_ERROR_SIZE];
+
+	if (layout_classic(out, &g, error) < 0)
+		fail_msg("%s", error);
+}
+
+void ends_layout(bool is_a, struct layout_region *tx, struct layout_region *rx)
+{
+	layout_one(tx, is_a);
+	layout_one(rx, !is_a);
+}
+
+bool ends_silence_is_doubted(void)
+{
+	struct layout_region tx, rx;
+
+	ends_layout(true, &tx, &rx);
+	return ends_param->memory_type || tx.ring_len <= 40 || rx.ring_len <= 40;
+}
+
 static struct icbmsg_config *make_config(const struct ends *e, bool is_a)
 {
 	const struct ends_param *p = ends_param;
@@ -74,6 +111,12 @@ static struct icbmsg_config *make_config(const struct ends *e, bool is_a)
 	set(cfg, "dcache-alignment", "%u", p->alignment);
 	if (p->memory_type)
 		set(cfg, "memory-type", "%s", p->memory_type);
+	if (ends_rescue_interval)
+		set(cfg, "rescue-interval", "%s", ends_rescue_interval);
+	else if (ends_silence_is_doubted())
+		set(cfg, "rescue-interval", "2s");
+	if (ends_spin)
+		set(cfg, "spin", "%s", ends_spin);
 	set(cfg, is_a ? "rx-region" : "tx-region", "0 %u", low);
 	set(cfg, is_a ? "tx-region" : "rx-region", "%u %u", low, high);
 	set(cfg, "tx-blocks", "%u", is_a ? p->a_blocks : p->b_blocks);
@@ -119,29 +162,6 @@ struct icbmsg *ends_open_one(struct ends *e, bool is_a, const char *rescue_inter
 	return *(is_a ? &e->a : &e->b) = open_with(cfg);
 }
 
-static void layout_one(struct layout_region *out, bool is_a)
-{
-	const struct ends_param *p = ends_param;
-	struct layout_geometry g = {
-		.base = is_a ? p->b_size : 0,
-		.size = is_a ? p->a_size : p->b_size,
-		.blocks = is_a ? p->a_blocks : p->b_blocks,
-		.peer_blocks = is_a ? p->b_blocks : p->a_blocks,
-		.alignment = p->alignment,
-		.word_size = p->word_size,
-	};
-	char error[LAYOUT_ERROR_SIZE];
-
-	if (layout_classic(out, &g, error) < 0)
-		fail_msg("%s", error);
-}
-
-void ends_layout(bool is_a, struct layout_region *tx, struct layout_region *rx)
-{
-	layout_one(tx, is_a);
-	layout_one(rx, !is_a);
-}
-
 void ends_open(struct ends *e)
 {
 	ends_prepare(e, 0xa5);
@@ -173,7 +193,24 @@ void ends_settle(struct ends *e)
 	}
 }
 
-static int64_t now(void)
+/* Only the instance itself knows when a thread has come in. */
+unsigned int ends_inside(struct icbmsg *link)
+{
+	unsigned int inside;
+
+	pthread_mutex_lock(&link->lock);
+	inside = link->inside;
+	pthread_mutex_unlock(&link->lock);
+	return inside;
+}
+
+void ends_until_inside(struct icbmsg *link, unsigned int threads)
+{
+	while (ends_inside(link) < threads)
+		sched_yield();
+}
+
+int64_t ends_now(void)
 {
 	struct timespec ts;
 
@@ -183,10 +220,10 @@ static int64_t now(void)
 
 void ends_until(struct icbmsg *link, struct icbmsg *other, const int *flag, int value)
 {
-	int64_t end = now() + SURELY;
+	int64_t end = ends_now() + SURELY;
 
 	while (*flag < value) {
-		assert_true(now() < end);
+		assert_true(ends_now() < end);
 		assert_true(icbmsg_dispatch(link, other ? 0 : 100 * MS) >= 0);
 		if (other)
 			assert_true(icbmsg_dispatch(other, 0) >= 0);
@@ -268,6 +305,26 @@ struct icbmsg_stats ends_stats(struct icbmsg *link)
 
 	icbmsg_get_stats(link, &st, sizeof(st));
 	return st;
+}
+
+uint64_t ends_counter_in(const uint64_t *values, int count, const char *name)
+{
+	struct icbmsg_counter_info info;
+
+	for (int n = 0; n < count; n++) {
+		assert_int_equal(icbmsg_counter_info((size_t)n, &info), 0);
+		if (!strcmp(info.name, name))
+			return values[n];
+	}
+	fail_msg("there is no counter %s", name);
+	return 0;
+}
+
+uint64_t ends_counter(struct icbmsg *link, const char *name)
+{
+	uint64_t values[ENDS_COUNTERS_MAX];
+
+	return ends_counter_in(values, icbmsg_counter_read(link, values, ENDS_COUNTERS_MAX), name);
 }
 
 void fill_pattern(uint8_t *data, size_t size, unsigned int seed)

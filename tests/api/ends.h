@@ -28,6 +28,10 @@ struct ends_param {
 	const char *memory_type;         /* NULL = normal */
 };
 
+/* Keys that a program sets for all its ends; NULL = the default. */
+extern const char *ends_rescue_interval;
+extern const char *ends_spin;
+
 /* A is the initiator: its rx region lies lower. */
 struct ends {
 	int memory_fd;
@@ -53,6 +57,14 @@ struct icbmsg *ends_open_one(struct ends *e, bool is_a, const char *rescue_inter
 /* The layout that an end has, for the something else. */
 void ends_layout(bool is_a, struct layout_region *tx, struct layout_region *rx);
 
+/*
+ * Whether a side that does not move for ten rescues is taken for one that has restarted (R5): on
+ * device memory; and while the link comes up where the ring is so small that what is laid behind
+ * the announcement wraps over it. Both ends have threads of this process, which may get no CPU for
+ * long: rescues are rare there unless a program says.
+ */
+bool ends_silence_is_doubted(void);
+
 /* ends_prepare() and both ends. */
 void ends_open(struct ends *e);
 void ends_close(struct ends *e);
@@ -62,6 +74,13 @@ void ends_settle(struct ends *e);
 
 /* Dispatch on @link (and @other, may be NULL) until *@flag >= @value; fails if that takes too long. */
 void ends_until(struct icbmsg *link, struct icbmsg *other, const int *flag, int value);
+
+/* How many threads are in calls of @link that may wait; and wait until there are so many. */
+unsigned int ends_inside(struct icbmsg *link);
+void ends_until_inside(struct icbmsg *link, unsigned int threads);
+
+/* CLOCK_MONOTONIC in ns. */
+int64_t ends_now(void);
 
 /* What an endpoint has reported; the user pointer of ends_register(). */
 struct seen {
@@ -86,6 +105,12 @@ void ends_register(struct icbmsg *link, struct seen *seen, const char *name);
 void ends_bind(struct ends *e, struct seen *a, struct seen *b, const char *name);
 
 struct icbmsg_stats ends_stats(struct icbmsg *link);
+
+/* The value of the counter @name. */
+uint64_t ends_counter(struct icbmsg *link, const char *name);
+/* Of the @count counters in @values. */
+uint64_t ends_counter_in(const uint64_t *values, int count, const char *name);
+#define ENDS_COUNTERS_MAX 128
 
 /* Deterministic bytes. */
 void fill_pattern(uint8_t *data, size_t size, unsigned int seed);

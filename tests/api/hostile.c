@@ -12,6 +12,8 @@
 
 #include "core/instance.h"
 
+const char *hostile_rescue_interval = "50ms";
+
 static void on_log(void *user, enum icbmsg_log_level level, const char *line)
 {
 	struct hostile *h = user;
@@ -97,6 +99,13 @@ void hostile_settle(struct hostile *h)
 	assert_true(icbmsg_dispatch(h->link, 0) >= 0);
 }
 
+void hostile_message(struct hostile *h, uint32_t block, const void *data, uint32_t size)
+{
+	hostile_fill(h, block, size, data, size);
+	hostile_control(h, CONTROL_DATA, 0, block);
+	hostile_settle(h);
+}
+
 /* Zero the two indices of the own region, write the magic; then both sides read. */
 static void bring_up(struct hostile *h)
 {
@@ -138,7 +147,7 @@ void hostile_start(struct hostile *h, struct seen *seen, bool initiator)
 	ends_layout(initiator, &h->tx, &h->rx);
 	ring_init(&h->in, h->e.map + h->tx.begin, &h->tx);
 	ring_init(&h->out, h->e.map + h->rx.begin, &h->rx);
-	h->link = ends_open_one(&h->e, initiator, "50ms");
+	h->link = ends_open_one(&h->e, initiator, hostile_rescue_interval);
 	icbmsg_set_log(h->link, on_log, h);
 	bring_up(h);
 	ends_register(h->link, seen, HOSTILE_NAME);
@@ -191,6 +200,21 @@ void hostile_assert_works(struct hostile *h, struct seen *seen)
 	hostile_forget(h);
 }
 
+/* What is counted as it changes is what there is. */
+static void assert_rx_counts(const struct session *s, const struct layout_region *rx)
+{
+	uint32_t ours = 0, pending = 0, blocks = 0;
+
+	for (uint32_t i = 0; i < LAYOUT_BLOCKS_MAX; i++) {
+		ours += session_rx_ours(&s->rx[i]);
+		pending += s->rx[i].pending;
+		blocks += s->rx[i].holds ? (uint32_t)layout_blocks_for(rx, s->rx[i].size) : 0;
+	}
+	assert_int_equal(ours, s->rx_ours);
+	assert_int_equal(pending, s->rx_pending);
+	assert_int_equal(blocks, s->rx_hold_blocks);
+}
+
 void hostile_assert_sound(struct hostile *h)
 {
 	const struct session *s = h->link->session;
@@ -210,5 +234,7 @@ void hostile_assert_sound(struct hostile *h)
 		}
 	}
 	assert_int_equal(used + ends_stats(h->link).tx_blocks_free, h->tx.block_count);
+	assert_int_equal(used, s->tx_used);
 	assert_memory_equal(&all, &s->tx_free, sizeof(all));
+	assert_rx_counts(s, &h->rx);
 }

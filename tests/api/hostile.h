@@ -30,6 +30,9 @@ struct hostile {
 	unsigned int round;    /* how often the fault under test was repeated */
 };
 
+/* Of the next hostile_start(); 50ms unless a test says otherwise. */
+extern const char *hostile_rescue_interval;
+
 /* The endpoint of libicbmsg that is bound, address 0. */
 #define HOSTILE_NAME "victim"
 
@@ -48,6 +51,9 @@ void hostile_control(struct hostile *h, uint8_t type, uint8_t ept, uint32_t bloc
 /* Fill a buffer in the peer's region: header as claimed, @size bytes of @data. */
 void hostile_fill(struct hostile *h, uint32_t block, uint64_t claimed, const void *data,
 		  size_t size);
+
+/* A message of @size bytes for the bound endpoint from @block on; libicbmsg and the peer read. */
+void hostile_message(struct hostile *h, uint32_t block, const void *data, uint32_t size);
 
 /* Let libicbmsg do all it has to do; then the peer reads what came of it. */
 void hostile_settle(struct hostile *h);

@@ -50,6 +50,10 @@ struct run {
 	char lines[LINES_MAX]; /* events of the step so far, as recorded answers have them */
 };
 
+/* The packet that we lay behind our announcement, and Zephyr does not. */
+#define IMAGES_PING_AT 20u
+#define IMAGES_PING_SIZE 8u
+
 #define EXPECT(run, condition)                                                                     \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -68,5 +72,6 @@ void images_command(struct run *run, const char *line);
 void images_pump(struct run *run);
 
 struct icbmsg_stats images_stats(const struct run *run);
+bool images_link_is_up(const struct run *run);
 
 #endif

@@ -18,9 +18,7 @@ static struct hostile h;
 
 static void message(uint32_t block, const char *text)
 {
-	hostile_fill(&h, block, 1, text, 1);
-	hostile_control(&h, CONTROL_DATA, 0, block);
-	hostile_settle(&h);
+	hostile_message(&h, block, text, 1);
 }
 
 static void a_handle_released_twice_is_nobody_elses(void **state)

@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -25,14 +24,6 @@ static int clear(void **state)
 	memset(&a, 0, sizeof(a));
 	memset(&b, 0, sizeof(b));
 	return 0;
-}
-
-static int64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SECOND + ts.tv_nsec;
 }
 
 /* Fill A's blocks with messages that B has not read. */
@@ -74,17 +65,17 @@ static void deadlines_are_kept(void **state)
 	ends_open(&e);
 	ends_bind(&e, &a, &b, "stuck");
 	fill(&a);
-	start = now();
+	start = ends_now();
 	assert_int_equal(icbmsg_send(a.ept, "x", 1, 20 * MS), -ETIMEDOUT);
-	assert_true(now() - start >= 20 * MS);
+	assert_true(ends_now() - start >= 20 * MS);
 	if (!ends_param->memory_type) {
-		start = now();
+		start = ends_now();
 		assert_int_equal(icbmsg_get_tx_buffer(a.ept, &size, 20 * MS, &buffer), -ETIMEDOUT);
-		assert_true(now() - start >= 20 * MS);
+		assert_true(ends_now() - start >= 20 * MS);
 	}
-	start = now();
+	start = ends_now();
 	assert_int_equal(icbmsg_dispatch(e.a, 20 * MS), 0);
-	assert_true(now() - start >= 20 * MS);
+	assert_true(ends_now() - start >= 20 * MS);
 	ends_close(&e);
 }
 

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "core/instance.h"
 #include "ends.h"
 
 static struct seen a, b;
@@ -211,19 +209,6 @@ static void *wait_bound(void *arg)
 	return NULL;
 }
 
-/* Only the instance itself knows when a thread has come in. */
-static void until_inside(struct icbmsg *link, unsigned int threads)
-{
-	unsigned int inside = 0;
-
-	while (inside < threads) {
-		sched_yield();
-		pthread_mutex_lock(&link->lock);
-		inside = link->inside;
-		pthread_mutex_unlock(&link->lock);
-	}
-}
-
 static void close_wakes_everybody(void **state)
 {
 	struct waiting w[2] = { 0 };
@@ -237,7 +222,7 @@ static void close_wakes_everybody(void **state)
 	w[0].ept = w[1].ept = a.ept;
 	assert_int_equal(pthread_create(&thread[0], NULL, dispatch_forever, &w[0]), 0);
 	assert_int_equal(pthread_create(&thread[1], NULL, wait_bound, &w[1]), 0);
-	until_inside(e.a, 2);
+	ends_until_inside(e.a, 2);
 	assert_int_equal(icbmsg_close(e.a), 0);
 	e.a = NULL;
 	for (int i = 0; i < 2; i++) {

@@ -31,7 +31,7 @@ enum role { BOTH, INITIATOR, FOLLOWER };
 
 /* What one fault adds. */
 struct effect {
-	unsigned int bad_packets, bad_blocks, bad_endpoints, bad_releases;
+	unsigned int bad_packets, bad_blocks, bad_endpoints, bad_releases, bad_bounds, bad_types;
 	unsigned int received, errors; /* callbacks */
 	unsigned int releases;         /* RELEASE_DATA that the peer gets */
 	bool silent;                   /* not worth a log line */
@@ -368,12 +368,12 @@ static const struct fault faults[] = {
 	{ FAULT(release_bound_of_an_unknown_address), BOTH, { .bad_releases = 1 } },
 	{ FAULT(release_bound_of_address_255), BOTH, { .bad_releases = 1 } },
 
-	{ FAULT(bound_to_an_initiator), INITIATOR, { .bad_packets = 1, .releases = 1 } },
-	{ FAULT(bound_again), FOLLOWER, { .bad_packets = 1, .releases = 1 } },
+	{ FAULT(bound_to_an_initiator), INITIATOR, { .bad_bounds = 1, .releases = 1 } },
+	{ FAULT(bound_again), FOLLOWER, { .bad_bounds = 1, .releases = 1 } },
 	{ FAULT(bound_with_a_bound_name), FOLLOWER, { .silent = true } },
-	{ FAULT(bound_twice_while_it_waits), FOLLOWER, { .bad_packets = 1, .releases = 1 } },
-	{ FAULT(bound_address_254), BOTH, { .bad_packets = 1, .releases = 1 } },
-	{ FAULT(bound_address_255), BOTH, { .bad_packets = 1, .releases = 1 } },
+	{ FAULT(bound_twice_while_it_waits), FOLLOWER, { .bad_bounds = 1, .releases = 1 } },
+	{ FAULT(bound_address_254), BOTH, { .bad_bounds = 1, .releases = 1 } },
+	{ FAULT(bound_address_255), BOTH, { .bad_bounds = 1, .releases = 1 } },
 	{ FAULT(bound_in_no_block), BOTH, { .bad_blocks = 1 } },
 	{ FAULT(bound_without_a_nul), FOLLOWER, { .bad_blocks = 1, .releases = 1 } },
 	{ FAULT(bound_without_a_byte), FOLLOWER, { .bad_blocks = 1, .releases = 1 } },
@@ -384,8 +384,8 @@ static const struct fault faults[] = {
 
 	{ FAULT(packet_of_1), BOTH, { .bad_packets = 1 } },
 	{ FAULT(packet_of_2), BOTH, { .bad_packets = 1 } },
-	{ FAULT(packet_of_unknown_type), BOTH, { .bad_packets = 1, .silent = true } },
-	{ FAULT(packet_of_128), BOTH, { .bad_packets = 1, .silent = true } },
+	{ FAULT(packet_of_unknown_type), BOTH, { .bad_types = 1 } },
+	{ FAULT(packet_of_128), BOTH, { .bad_types = 1 } },
 	{ FAULT(long_release), BOTH, { .bad_releases = 1 } },
 };
 #define FAULTS (sizeof(faults) / sizeof(faults[0]))
@@ -399,6 +399,8 @@ static void assert_effect(const struct icbmsg_stats *was, const struct seen *see
 	assert_int_equal(is.bad_blocks - was->bad_blocks, e->bad_blocks);
 	assert_int_equal(is.bad_endpoints - was->bad_endpoints, e->bad_endpoints);
 	assert_int_equal(is.bad_releases - was->bad_releases, e->bad_releases);
+	assert_int_equal(is.bad_bounds - was->bad_bounds, e->bad_bounds);
+	assert_int_equal(is.bad_types - was->bad_types, e->bad_types);
 	assert_int_equal(is.restarts, 0);
 	assert_int_equal(is.rx_dropped, 0);
 	assert_int_equal(is.tx_blocks_free, h.tx.block_count);

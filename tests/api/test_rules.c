@@ -282,8 +282,8 @@ static void a_restart_before_the_next_packet_is_seen(void **state)
 	bare_put(b, "", 1);
 	bare_control(b, CONTROL_RELEASE_DATA, 0, 250);
 	b->l.ops->pump(&b->l);
-	assert_int_equal(b->l.count.rx_packets, 1);
-	assert_int_equal(b->l.count.bad_releases, 0);
+	assert_int_equal(b->s.count.rx_packets, 1);
+	assert_int_equal(b->s.count.bad_releases, 0);
 	bare_assert_lost(b, PROTO_REASON_RESTART);
 }
 

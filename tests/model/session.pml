@@ -173,7 +173,10 @@ conn:
 		:: atomic { STUCK && HIGH(pw) != id && rd[R] == rx -> goto withdraw }
 #endif
 		:: atomic { word[T] != pw -> goto withdraw }
-		:: atomic { got && rd[R] != rx -> goto withdraw }
+		:: atomic { got && rd[R] != rx ->
+			/* what we read was left from before; the announcement stands as it is */
+			if :: rd[R] == 0 && !pinged -> got = 0; rx = 0; pw = 0; goto wait
+			   :: else -> goto withdraw fi }
 		:: atomic { !got && wr[R] != 0 && TYPE(C(R, 0)) == MAGIC -> c = C(R, 0); }
 			if
 			:: atomic { word[T] != pw -> goto withdraw }
@@ -199,7 +202,7 @@ conn:
 		:: atomic { got && !pinged && rd[T] == w -> pinged = 1; goto conn }
 #else
 		:: atomic { got && !pinged && rd[T] == w -> C(T, w) = CELL(FILL, 0) }
-			atomic { w = w + 1; wr[T] = w; pinged = 1; goto conn }
+			atomic { w = NEXT(w); wr[T] = w; pinged = 1; goto conn }
 #endif
 		:: atomic { pinged && rd[T] == w -> skip }
 			C(T, 0) = EMPTY;
@@ -212,16 +215,16 @@ conn:
 		/* (6) connected */
 connected:
 		if
-		:: atomic { word[T] != pw -> goto open }
-		:: atomic { rd[R] != rx -> goto open }
+		:: atomic { word[T] != pw -> goto withdraw }
+		:: atomic { rd[R] != rx -> goto withdraw }
 		:: atomic { sent[me] < D -> C(T, w) = CELL(DATA, (WORD(id, acked) << 2) | sent[me]) }
 			atomic { w = NEXT(w); wr[T] = w; sent[me]++; goto connected }
 		:: atomic { rx != wr[R] -> c = C(R, rx) }
 #ifndef MISTAKE_LOOK
-			atomic { if :: rd[R] != rx -> goto open :: else fi }
+			atomic { if :: rd[R] != rx -> goto withdraw :: else fi }
 #endif
 			if
-			:: atomic { word[T] != pw -> goto open }
+			:: atomic { word[T] != pw -> goto withdraw }
 			:: atomic { word[T] == pw ->
 				if
 				:: TYPE(c) == FILL -> skip
@@ -230,15 +233,15 @@ connected:
 					received[me]++
 				:: TYPE(c) == MAGIC ->
 #ifndef MISTAKE_MAGIC
-					if :: HIGH(pw) != id -> goto open :: else fi
+					if :: HIGH(pw) != id -> goto withdraw :: else fi
 #else
-					goto open
+					goto withdraw
 #endif
-				:: else -> goto open
+				:: else -> goto withdraw
 				fi; c = 0 }
 			fi;
 			atomic {
-				if :: rd[R] != rx -> goto open :: else fi;
+				if :: rd[R] != rx -> goto withdraw :: else fi;
 				rx = NEXT(rx); rd[R] = rx; read_by_zephyr[R] = 0; goto connected }
 		fi;
 zstart:

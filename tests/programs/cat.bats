@@ -47,13 +47,13 @@ need_twin() {
 }
 
 # peer INSTANCE [OPTIONS]: sets $peer to a command that echoes at the other end of INSTANCE. OPTIONS
-# are the twin's.
+# are the twin's, of which icbmsg-sim has some.
 peer() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	peer=(sh -c 'echo $$ >peer.pid; exec "$@"' sh)
 	if [ "${CAT_PEER-}" = sim ]; then
-		[ $# -eq 1 ] || skip "needs the twin"
-		sim_peer "$1"
+		[[ $* != *--linger* ]] || skip "needs the twin"
+		sim_peer "$@"
 	else
 		twin_peer "$@"
 	fi
@@ -64,7 +64,7 @@ sim_peer() {
 	[[ $1 = a* ]] || initiator=A
 	peer+=("$ICBMSG_BIN_DIR/icbmsg-sim" echo --memory-fd 20 --db-rx-fd 22 --db-tx-fd 21
 		--region-size 32k --tx-blocks 16 --rx-blocks 16 --word-size "${1#?}"
-		--initiator "$initiator")
+		--initiator "$initiator" "${@:2}")
 }
 
 twin_peer() {

@@ -165,14 +165,63 @@ config() {
 	run "$ICBMSG_BIN_DIR/icbmsg-cat" --direct "$BATS_TEST_TMPDIR/one.conf" -u other
 	second=$status
 	[[ "$output" == *"one.state"*"another process has this instance open"* ]]
+	open=$("$ctl" stats "$BATS_TEST_TMPDIR/one.conf")
 	kill -9 "$pid"
+	wait "$pid" || true
 	run "$ctl" inspect "$BATS_TEST_TMPDIR/one.conf"
 	json=$("$ctl" inspect --json "$BATS_TEST_TMPDIR/one.conf")
 	rm -f "/dev/shm/$name"
 	[ "$sent" -eq 0 ]
 	[ "$second" -eq 1 ]
+	[[ "$open" == "this side: open, up, follower, session 1"* ]]
+	[[ "$output" == *"this side: not open; when it was last, up, follower, session 1"* ]]
+	[[ "$output" =~ \ \ 0\ \ bound\ +0\ +0\ +0\ +1\ +5\ \ chat ]]
+	[[ "$output" == *"counters that are not 0"*"rx_messages "*" 1  messages delivered"* ]]
+	[[ "$json" == *'"status":{"link":{"state":"up","open":false,'* ]]
+	[[ "$json" == *'"name":"chat","endpoint":0,"state":"bound",'*'"rx_messages":1,"rx_bytes":5}'* ]]
+	[[ "$json" == *'"counters":{"opens":1,'*'"rx_messages":1,'* ]]
+	# The shared memory is gone; what the side knew is not.
+	[[ "$("$ctl" stats "$BATS_TEST_TMPDIR/one.conf")" == *" chat"*"rx_bytes "*" 5 "* ]]
+	[[ "$("$ctl" records "$BATS_TEST_TMPDIR/one.conf:one")" == "flight recorder: "*"link up"* ]]
+	[[ "$("$ctl" records --json "$BATS_TEST_TMPDIR/one.conf")" == '[{"number":1,'*'"event":"link up"'* ]]
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"flight recorder: "*"announced ourselves"*"link up"*" BOUND endpoint 0 "* ]]
 	[[ "$output" == *"DATA endpoint 0 block "*"RELEASE_DATA endpoint 0 block "* ]]
 	[[ "$json" == *'"records":[{"number":1,'*'"event":"link up"'* ]]
+}
+
+@test "stats and records say what they lack" {
+	config unused
+	for command in stats records; do
+		run "$ctl" "$command" "$BATS_TEST_TMPDIR/one.conf"
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"state-file: missing; flight recorder, counters and endpoints are kept"* ]]
+	done
+	run "$ctl" records
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"records: FILE[:INSTANCE] is missing"* ]]
+	# Without a file the daemon is asked.
+	run "$ctl" stats --socket "$BATS_TEST_TMPDIR/no-daemon"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"no-daemon: no daemon is there"* ]]
+	echo "state-file = $BATS_TEST_TMPDIR/absent" >>"$BATS_TEST_TMPDIR/one.conf"
+	run "$ctl" stats "$BATS_TEST_TMPDIR/one.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"state-file $BATS_TEST_TMPDIR/absent: No such file"* ]]
+	[ ! -e "$BATS_TEST_TMPDIR/absent" ]
+	run "$ctl" records --list "$BATS_TEST_TMPDIR/one.conf"
+	[ "$status" -eq 2 ]
+	run "$ctl" stats --list "$BATS_TEST_TMPDIR/one.conf"
+	[ "$status" -eq 2 ]
+}
+
+@test "stats --list names what is counted" {
+	run "$ctl" stats --list
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"tx_blocks_peak "*" peak "*" blocks "* ]]
+	count=${#lines[@]}
+	[ "$count" -gt 40 ]
+	run "$ctl" stats --list --json
+	[ "$status" -eq 0 ]
+	[ "$(grep -o '"name":' <<<"$output" | wc -l)" -eq "$count" ]
 }

@@ -4,30 +4,15 @@
  * must agree with what the step's sides were told and with an independent look at the indices; and
  * the memory, which it is given for reading only, must stay as it was.
  */
-#include "programs/run.h"
+#include "programs/json.h"
 
 #include <fcntl.h>
-#include <json.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 
 #include "support/scenario.h"
 
 static struct run run;
-
-static struct json_object *get(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(o, key, &value))
-		fail_msg("no \"%s\" in %s", key, json_object_to_json_string(o));
-	return value;
-}
-
-static int64_t number(struct json_object *o, const char *key)
-{
-	return json_object_get_int64(get(o, key));
-}
 
 /* A memory object, a descriptor of it that cannot write, and a configuration that names that. */
 struct object {

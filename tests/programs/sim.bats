@@ -78,6 +78,120 @@ count() {
 	transfer --drop-doorbells 99 --both-lib --seed 3
 }
 
+@test "files cross although doorbells are late and merge, and cores stop" {
+	for initiator in A B; do
+		transfer --initiator $initiator --delay-doorbells 3ms --json >result
+		[ "$(count doorbells_delayed result)" -gt 0 ]
+		transfer --initiator $initiator --merge-doorbells=2ms --json >result
+		[ "$(count doorbells_merged result)" -gt 0 ]
+		transfer --initiator $initiator --stall 3ms:20 --json >result
+		[ "$(count stalls_a result)" -gt 0 ]
+		[ "$(count stalls_b result)" -gt 0 ]
+	done
+	for both in '' --both-lib; do
+		# shellcheck disable=SC2086 # an option or none
+		transfer $both --drop-doorbells 20 --delay-doorbells 2ms --merge-doorbells \
+			--stall 2ms:5 --word-size 8 --dcache-alignment 64 --json >result
+		for what in dropped delayed merged delivered; do
+			[ "$(count doorbells_$what result)" -gt 0 ]
+		done
+		[ $(($(count doorbells_dropped result) + $(count doorbells_merged result) +
+			$(count doorbells_delivered result))) -le "$(count doorbells_relayed result)" ]
+	done
+}
+
+@test "the rescues of each side are told" {
+	own_files 50000 60000
+	run -0 "$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --drop-doorbells 95
+	[[ $output =~ "core A: "[0-9]+" doorbells, "[1-9][0-9]*" of them rescues, " ]]
+	[[ $output =~ "doorbells: "[0-9]+" rung, "[1-9][0-9]*" lost, 0 delayed" ]]
+	[[ $output != *"core B: "* ]]
+	# Two that look at the memory themselves need few: stop them, and they ring in vain.
+	for seed in $(seq 30); do
+		run -0 "$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --both-lib \
+			--drop-doorbells 50 --stall 3ms:30 --seed "$seed"
+		[[ ! $output =~ "core B: "[0-9]+" doorbells, "[1-9][0-9]*" of them rescues, " ]] ||
+			return 0
+	done
+	false
+}
+
+@test "the seed is told, given or not, and with failures" {
+	local t=(transfer --a-to-b "$A" --b-to-a "$B" --out "$out") first
+	run -0 "$sim" "${t[@]}" --seed 4711
+	[[ $output == *'seed 4711' ]]
+	run -0 "$sim" "${t[@]}" --json --seed 4711
+	[[ $output == *'"seed": 4711,'* || $output == *'"seed":4711,'* ]]
+	run -0 "$sim" "${t[@]}"
+	[[ $output =~ "seed "[0-9]+$ ]]
+	first=${BASH_REMATCH[0]}
+	run -0 "$sim" "${t[@]}"
+	[[ $output =~ "seed "[0-9]+$ ]]
+	[ "${BASH_REMATCH[0]}" != "$first" ]
+	rm -r "$out"
+	start_endless --seed 4712
+	kill -9 "$core_a"
+	ended 1
+	grep -q -- '--seed 4712 repeats' errors
+}
+
+# as_told KEY FILE NAME: what the result says of one file is so.
+as_told() {
+	if sed -n "/\"$1\"/,/identical/p" result | grep -q '"identical": *true'; then
+		cmp "$2" "$out/$3"
+	else
+		[ ! -e "$out/$3" ]
+		! cmp -s "$2" "$out/$3.part"
+	fi
+}
+
+# corrupted OPTION...: a transfer over corrupted memory, in which nobody crashes, hangs or lies.
+corrupted() {
+	echo "corrupted $*"
+	rm -rf "$out"
+	"$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --json "$@" >result
+	grep -q '"ok": *true' result
+	as_told a_to_b "$A" a-to-b-a
+	as_told b_to_a "$B" b-to-a-b
+}
+
+@test "corrupted payload damages chunks, and they are counted" {
+	own_files 10000001 10000001
+	until [ "${damaged-0}" -gt 0 ]; do
+		corrupted --corrupt=200000 --corrupt-what payload
+		damaged=$(count chunks_damaged result)
+	done
+	[ "$(count payload result)" -gt 0 ]
+	[ "$(count chunks result)" -eq 306 ]
+	[ "$damaged" -lt 306 ]
+	run -0 "$sim" transfer --a-to-b "$A" --b-to-a "$B" --out "$out" --corrupt --duration 1ms
+	[[ $output == *'corrupted: '*' payload words'* ]]
+}
+
+@test "whatever is corrupted, a transfer comes to its end" {
+	own_files 3000001 3000001
+	for what in headers rings indices all; do
+		for initiator in A B; do
+			corrupted --corrupt=20000 --corrupt-what $what --duration 1s \
+				--initiator $initiator
+		done
+	done
+	corrupted --corrupt=5000 --duration 1s --word-size 8 --dcache-alignment 64 --endpoints 3 \
+		--drop-doorbells 10 --delay-doorbells 1ms --stall 1ms:2
+}
+
+@test "a core that dies while memory is corrupted is a failure" {
+	start_endless --corrupt --corrupt-what payload
+	kill -9 "$core_a"
+	ended 1
+	grep -q 'core A (libicbmsg) was killed by signal 9' errors
+	rm fifo
+	start_endless --corrupt --corrupt-what payload
+	kill -USR2 "$core_b"
+	ended 1
+	grep -q 'core B (firmware) was killed by signal 12' errors
+}
+
 @test "libicbmsg talks to itself" {
 	for initiator in A B; do
 		transfer --both-lib --initiator $initiator
@@ -109,7 +223,8 @@ count() {
 }
 
 @test "messages have all sizes and go all ways" {
-	transfer --json --endpoints 3 >result
+	# Small ones, so that there are enough for what is rare.
+	transfer --json --endpoints 3 --region-size 16k >result
 	for key in copied zero_copy dropped_buffers held no_room; do
 		[ "$(count $key result)" -gt 0 ]
 	done
@@ -157,12 +272,12 @@ count() {
 	[ ! -s all ]
 }
 
-# start_endless: a transfer that does not end by itself; `parent`, `core_a` and `core_b` are set.
+# start_endless OPTION...: a transfer that does not end by itself; `parent`, `core_a` and `core_b` are set.
 start_endless() {
 	local line
 	truncate -s 100G huge
 	mkfifo fifo
-	"$sim" transfer --a-to-b huge --b-to-a huge --out "$out" --banner 2>fifo 3>&- &
+	"$sim" transfer --a-to-b huge --b-to-a huge --out "$out" --banner "$@" 2>fifo 3>&- &
 	parent=$!
 	exec 4<fifo
 	IFS= read -r line <&4
@@ -205,6 +320,18 @@ ended() {
 	start_endless
 	kill -HUP "$parent"
 	ended 129
+}
+
+@test "a stalled core is stopped, and ends all the same" {
+	start_endless --stall 1m:99
+	until grep -q '^State:.*stopped' "/proc/$core_a/status" "/proc/$core_b/status"; do :; done
+	kill -TERM "$parent"
+	ended 143
+	rm fifo
+	start_endless --stall 1m:99
+	until grep -q '^State:.*stopped' "/proc/$core_a/status" "/proc/$core_b/status"; do :; done
+	kill -9 "$core_a"
+	ended 1
 }
 
 @test "cores do not outlive their parent" {
@@ -275,12 +402,20 @@ fails() {
 	fails 2 '--a-to-b, --b-to-a and --out are required' transfer --out "$out"
 	fails 2 'one argument too many' "${t[@]}" more
 	fails 2 '--word-size: 5 is neither 4 nor 8' "${t[@]}" --word-size 5
-	fails 2 '--tx-blocks: 257 is not between 1 and 256' "${t[@]}" --tx-blocks 257
-	fails 2 '--endpoints: 0 is not between 1 and 254' "${t[@]}" --endpoints 0
+	fails 2 '--tx-blocks: 257 is out of range; it goes from 1 to 256' "${t[@]}" --tx-blocks 257
+	fails 2 '--endpoints: 0 is out of range; it goes from 1 to 254' "${t[@]}" --endpoints 0
 	fails 2 '48 is not a power of two' "${t[@]}" --dcache-alignment 48
-	fails 2 '--region-size: "64x": sizes end with' "${t[@]}" --region-size 64x
+	fails 2 "--region-size: '64x' is not a size; write for example --region-size 4k" "${t[@]}" --region-size 64x
 	fails 2 '--drop-doorbells: "100" is not a percentage' "${t[@]}" --drop-doorbells 100
-	fails 2 '--rescue-interval: "1" is not a duration' "${t[@]}" --rescue-interval 1
+	fails 2 "--rescue-interval: '1' is not a duration; write for example" "${t[@]}" --rescue-interval 1
+	fails 2 '--stall: "5ms" is not a duration and a percentage' "${t[@]}" --stall 5ms
+	fails 2 '--stall: "100" is not a percentage' "${t[@]}" --stall 5ms:100
+	fails 2 '--delay-doorbells: 2m is out of range; it goes from 100us to 1m' \
+		"${t[@]}" --delay-doorbells 2m
+	fails 2 "--merge-doorbells: '5' is not a duration" "${t[@]}" --merge-doorbells=5
+	fails 2 '--duration: 1441m is out of range' "${t[@]}" --corrupt --duration 1441m
+	fails 2 'transfer: --corrupt-what and --duration belong to --corrupt' "${t[@]}" --duration 1s
+	fails 2 '--both-lib and --corrupt exclude each other' "${t[@]}" --both-lib --corrupt
 	fails 2 'too small' "${t[@]}" --region-size 256 --tx-blocks 100
 	[ ! -e "$out" ]
 }
@@ -289,7 +424,7 @@ fails() {
 	run -0 "$sim" --help
 	[[ $output == *transfer*echo* ]]
 	run -0 "$sim" transfer --help
-	[[ $output == *--drop-doorbells* ]]
+	[[ $output == *--drop-doorbells*--stall*--corrupt* ]]
 	run -0 "$sim" echo --help
 	[[ $output == *--print-config* ]]
 	run -0 "$sim" --version

@@ -131,6 +131,73 @@ await() {
 	[ "$status" -eq 143 ]
 }
 
+@test "lines come back although doorbells get lost, late and merged, and the core stops" {
+	local initiator
+	for initiator in A B; do
+		echoes ep0 --initiator $initiator --drop-doorbells 20
+		echoes ep0 --initiator $initiator --delay-doorbells 2ms
+		echoes ep0 --initiator $initiator --merge-doorbells
+		echoes ep0 --initiator $initiator --stall 2ms:20
+	done
+	echoes ep0 --poll 1ms --stall 2ms:20
+	"$sim" echo --mode source --drop-doorbells 30 --stall 1ms:5 -- \
+		"$cat" -d @CONFIG@ -u -f hex -n 1000 ep0 >got
+	[ "$(wc -l <got)" -eq 1000 ]
+}
+
+@test "faults and their seed are told, for people and for programs" {
+	local faults=(--drop-doorbells 50 --delay-doorbells 1ms --merge-doorbells --stall 1ms:50)
+	echoes ep0 "${faults[@]}" --seed 99 2>errors
+	grep -q -- '--seed 99 repeats these faults' errors
+	grep -q 'doorbells: [0-9]* rung, [1-9][0-9]* lost, [1-9][0-9]* delayed' errors
+	grep -q 'stalls: core A 0 times, core B [1-9][0-9]* times, 1.0 ms each' errors
+	echoes ep0 "${faults[@]}" --json 2>errors
+	sed 1d errors >result
+	grep -q '"received": *200,' result
+	grep -q '"doorbells_dropped": *[1-9]' result
+	grep -q '"stalls_b": *[1-9]' result
+	echoes ep0 2>errors
+	[ ! -s errors ]
+}
+
+@test "the configuration says how soon a lost doorbell is to be noticed" {
+	"$sim" echo --drop-doorbells 1 --print-config - -- true 2>errors >link.conf
+	grep -q '^rescue-interval = 1000us$' link.conf
+	"$sim" echo --print-config - -- true >link.conf
+	run ! grep -q rescue-interval link.conf
+}
+
+@test "corrupted memory harms neither core nor tool" {
+	local what status
+	for what in indices rings headers payload all; do
+		seq 1 100000 >sent
+		status=0
+		"$sim" echo --corrupt=20000 --corrupt-what $what --json -- timeout --foreground 1 "$cat" \
+			-d @CONFIG@ --input line --count 100000 ep0 <sent >got 2>errors || status=$?
+		echo "$what: $status"
+		# Done, an error that is told, the other side lost, or out of time: nobody crashed.
+		[[ $status = [0-5] || $status = 124 ]]
+		grep -A 5 '"corrupted"' errors | grep -q ': *[1-9]'
+	done
+}
+
+@test "after corruption a reboot of the core brings the link back" {
+	mkfifo banner
+	"$sim" echo --shm "$shm" --print-config link.conf --banner --corrupt=10000 --duration 200ms \
+		--corrupt-what rings,indices >banner 2>errors 3>&- &
+	local pid=$! line status=0
+	exec 5<banner
+	read -r line <&5
+	seq 1 100000 | timeout --foreground 1 "$cat" -d link.conf -i line ep0 >got 5<&- || true
+	kill -USR1 "$pid"
+	read -r line <&5
+	[ "$("$cat" -d link.conf -m back -n 1 ep0 5<&-)" = back ]
+	kill "$pid"
+	wait "$pid" || status=$?
+	[ "$status" -eq 143 ]
+	grep -q 'corrupted: [1-9][0-9]* indices, [1-9][0-9]* ring words, 0 headers' errors
+}
+
 @test "memory that is too small is refused" {
 	head -c 100 /dev/zero >"/dev/shm/$shm"
 	run -1 "$sim" echo --shm "$shm"
@@ -147,6 +214,10 @@ await() {
 	[[ $output == *'does not have 1 to 63 bytes'* ]]
 	run -2 "$sim" echo --shm "$shm" --endpoint a --endpoint b --initiator B --rx-blocks 1
 	[[ $output == *'announcing 2 endpoints'* ]]
+	run -2 "$sim" echo --shm "$shm" --drop-doorbells 5
+	[[ $output == *'with --poll there are no doorbells to drop, delay or merge'* ]]
+	run -2 "$sim" echo --shm "$shm" --corrupt-what rings
+	[[ $output == *'echo: --corrupt-what and --duration belong to --corrupt'* ]]
 	run -2 "$sim" echo --shm "$shm" --mode copy
 	[[ $output == *'none of echo, sink and source'* ]]
 }

@@ -73,6 +73,19 @@ loop() {
 	done
 }
 
+@test "firmware comes back although doorbells are late and merge, and cores stop" {
+	for initiator in A B; do
+		loop --initiator $initiator --delay-doorbells 2ms --merge-doorbells
+		[ "$(value doorbells_delayed)" -gt 0 ]
+		[ "$(value doorbells_merged)" -gt 0 ]
+		loop --endpoints 3 --initiator $initiator --stall 3ms:5
+		[ "$(value stalls_a)" -gt 0 ]
+		[ "$(value stalls_b)" -gt 0 ]
+	done
+	# Longer than the rescue interval.
+	loop --stall 60ms:1
+}
+
 @test "starts that are cut short come in addition" {
 	loop --cut 80 --seed 3
 	[ "$(value cut_short)" -gt 8 ]
@@ -84,6 +97,11 @@ loop() {
 	[[ $output == *'A->B '*' messages sent = '*' confirmed + '*' unknown ('*' lost), '*' refused'* ]]
 	[[ $output == *'0 wrong, 0 repeated, 0 out of order'* ]]
 	[[ $output == *'seed 7'* ]]
+	run -0 "$sim" restart-loop --count 3 --drop-doorbells 30 --stall 1ms:5
+	[[ $output =~ "doorbells: "[0-9]+" rung, "[1-9][0-9]*" lost, 0 delayed" ]]
+	[[ $output =~ "stalls: core A "[0-9]+" times, core B "[0-9]+" times, 1.0 ms each" ]]
+	[[ $output =~ "core A: "[0-9]+" doorbells, "[0-9]+" of them rescues" ]]
+	[[ $output =~ "seed "[0-9]+$ ]]
 	run -0 "$sim" restart-loop --count 1 --quiet
 	[ -z "$output" ]
 }
@@ -107,6 +125,9 @@ corrupted() {
 	[ "$(value headers)" -gt 0 ]
 	[ "$(value indices)" -eq 0 ]
 	[ "$(value bad_blocks)" -gt 0 ]
+	grep -q '"recovered": *true' result
+	"$sim" restart-loop --corrupt=5000 --duration 1s --endpoints 3 --drop-doorbells 10 \
+		--delay-doorbells 1ms --merge-doorbells --stall 1ms:2 --json >result
 	grep -q '"recovered": *true' result
 	"$sim" restart-loop --corrupt --duration 300ms --json >result
 	grep -q '"recovered": *true' result
@@ -177,7 +198,7 @@ children() {
 	run -2 "$sim" restart-loop --duration 1s
 	[[ $output == *'belong to --corrupt'* ]]
 	run -2 "$sim" restart-loop --corrupt=0
-	[[ $output == *'--corrupt: 0 is not between 1 and 1000000'* ]]
+	[[ $output == *'--corrupt: 0 is out of range; it goes from 1 to 1000000'* ]]
 	run -2 "$sim" restart-loop --region-size 64 --tx-blocks 1 --rx-blocks 1
 	[[ $output == *'at least 24 bytes, and the regions can carry 20 and 20; make them larger'* ]]
 	run -2 "$sim" restart-loop --cut 100

@@ -209,6 +209,137 @@ static void file_that_cannot_be_written(void **state)
 	free(message);
 }
 
+/* ------------------------------------------------------------------------------------------------
+ * A receiver that expects damage
+ */
+
+static int start_lenient(void **state)
+{
+	struct pair *p;
+
+	start(state);
+	p = *state;
+	p->rx.lenient = true;
+	p->rx.expected = FILE_SIZE;
+	return 0;
+}
+
+static void feed(struct pair *p, unsigned int i, const void *data, size_t size)
+{
+	assert_int_equal(stream_rx_take(&p->rx, i, data, size), 0);
+}
+
+/* Chunks of the file that have arrived whole. */
+static unsigned int chunks_right(struct pair *p)
+{
+	uint8_t *got = calloc(1, FILE_SIZE);
+	unsigned int right = 0;
+	size_t at;
+
+	assert_non_null(got);
+	assert_true(pread(p->out, got, FILE_SIZE, 0) >= 0);
+	for (at = 0; at < FILE_SIZE; at += STREAM_CHUNK) {
+		size_t left = FILE_SIZE - at;
+
+		right += memcmp(got + at, p->content + at,
+				left < STREAM_CHUNK ? left : STREAM_CHUNK) == 0;
+	}
+	free(got);
+	return right;
+}
+
+static void undamaged_nothing_is_skipped(void **state)
+{
+	struct pair *p = *state;
+
+	move_all(p, (const size_t[]){ 16, 1, 30000 }, 3);
+	assert_int_equal(p->rx.skipped, 0);
+}
+
+/* Of bytes lost in one chunk the next but one does not suffer. */
+static void lost_bytes_cost_their_chunk(void **state)
+{
+	struct pair *p = *state;
+	uint8_t *all = malloc(MORE_THAN_ALL);
+	int64_t n;
+
+	assert_non_null(all);
+	n = stream_tx_fill(&p->tx, 0, all, MORE_THAN_ALL);
+	assert_int_equal(n, FILE_SIZE + 5 * STREAM_HEADER);
+	feed(p, 0, all, 1000);
+	feed(p, 0, all + 1005, (size_t)n - 1005);
+	assert_in_range(chunks_right(p), 2, 3);
+	assert_true(p->rx.skipped > 0);
+	assert_int_equal(p->rx.ended, 1);
+	free(all);
+}
+
+static void a_damaged_header_is_passed_over(void **state)
+{
+	struct pair *p = *state;
+	uint8_t *all = malloc(MORE_THAN_ALL);
+	unsigned int byte;
+
+	assert_non_null(all);
+	for (byte = 0; byte < STREAM_HEADER; byte++) {
+		size_t n;
+
+		assert_int_equal(ftruncate(p->out, 0), 0);
+		stream_tx_deinit(&p->tx);
+		assert_int_equal(stream_tx_init(&p->tx, p->in, FILE_SIZE, PARTS), 0);
+		n = (size_t)stream_tx_fill(&p->tx, 0, all, MORE_THAN_ALL);
+		all[byte] ^= 0x40;
+		feed(p, 0, all, n);
+		assert_int_equal(chunks_right(p), 3);
+		assert_int_equal(p->rx.skipped, STREAM_HEADER + STREAM_CHUNK);
+		p->rx.skipped = 0;
+	}
+	free(all);
+}
+
+/* Whatever a header says, nothing is written beyond the file. */
+static void no_header_writes_elsewhere(void **state)
+{
+	static const uint8_t headers[][STREAM_HEADER] = {
+		{ [7] = 0x10, [8] = 17, [12] = 'C', 'H', 'N', 'K' },
+		{ [2] = 4, [10] = 1, [12] = 'C', 'H', 'N', 'K' },
+		{ [0] = 1, [10] = 1, [12] = 'C', 'H', 'N', 'K' },
+		{ [2] = 3, [10] = 1, [12] = 'C', 'H', 'N', 'K' },
+		{ [2] = 3, [8] = 16, [12] = 'C', 'H', 'N', 'K' },
+		{ [8] = 16, [12] = 'C', 'H', 'N', 'K' },
+	};
+	struct pair *p = *state;
+	static const uint8_t body[STREAM_CHUNK];
+	unsigned int k;
+
+	for (k = 0; k < sizeof(headers) / sizeof(headers[0]); k++) {
+		feed(p, 1, headers[k], STREAM_HEADER);
+		feed(p, 1, body, sizeof(body));
+	}
+	assert_int_equal(p->rx.received, 0);
+	assert_int_equal(lseek(p->out, 0, SEEK_END), 0);
+}
+
+static void a_stream_that_begins_anew_is_followed(void **state)
+{
+	struct pair *p = *state;
+	uint8_t head[100];
+
+	assert_int_equal(stream_tx_fill(&p->tx, 0, head, sizeof(head)), sizeof(head));
+	feed(p, 0, head, sizeof(head));
+	stream_rx_reset(&p->rx, 0);
+	/* As a sender that was started again. */
+	stream_tx_deinit(&p->tx);
+	assert_int_equal(stream_tx_init(&p->tx, p->in, FILE_SIZE, PARTS), 0);
+	move_all(p, (const size_t[]){ 50000 }, 1);
+	assert_int_equal(p->rx.skipped, 0);
+	/* And once more, behind the end. */
+	stream_tx_deinit(&p->tx);
+	assert_int_equal(stream_tx_init(&p->tx, p->in, FILE_SIZE, PARTS), 0);
+	p->rx.received = 0;
+	move_all(p, (const size_t[]){ 50000 }, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +353,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sizes_that_differ, start, stop),
 		cmocka_unit_test_setup_teardown(file_that_shrinks, start, stop),
 		cmocka_unit_test_setup_teardown(file_that_cannot_be_written, start, stop),
+		cmocka_unit_test_setup_teardown(undamaged_nothing_is_skipped, start_lenient, stop),
+		cmocka_unit_test_setup_teardown(lost_bytes_cost_their_chunk, start_lenient, stop),
+		cmocka_unit_test_setup_teardown(a_damaged_header_is_passed_over, start_lenient,
+						stop),
+		cmocka_unit_test_setup_teardown(no_header_writes_elsewhere, start_lenient, stop),
+		cmocka_unit_test_setup_teardown(a_stream_that_begins_anew_is_followed,
+						start_lenient, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@ struct cat {
 	struct icbmsg *link;
 	struct icbmsg_ept *ept;
 	uint32_t block_count; /**< of the direction we send in */
+	struct icbmsg_stats at_open;
 	struct input input;
 	struct output output;
 	int signal_fd;

@@ -29,6 +29,7 @@ static void open_link(struct cat *c)
 		tool_fail(TOOL_ERROR, "%s",
 			  *icbmsg_config_error(cfg) ? icbmsg_config_error(cfg) : strerror(-ret));
 	icbmsg_config_free(cfg);
+	icbmsg_get_stats(c->link, &c->at_open, sizeof(c->at_open));
 	icbmsg_set_log(c->link, on_log, c);
 	icbmsg_get_layout(c->link, &layout, sizeof(layout));
 	c->block_count = layout.tx.block_count;

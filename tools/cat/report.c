@@ -104,6 +104,9 @@ void report_progress(struct cat *c, int64_t now)
 	text_deinit(&t);
 }
 
+/* A state-file's counters go on where its last user ended. */
+#define SINCE_OPEN(field) (s.field - c->at_open.field)
+
 static void print_statistics(struct cat *c)
 {
 	struct icbmsg_stats s;
@@ -111,17 +114,20 @@ static void print_statistics(struct cat *c)
 	icbmsg_get_stats(c->link, &s, sizeof(s));
 	tool_say("sent %" PRIu64 " messages, %" PRIu64 " bytes; received %" PRIu64
 		 " messages, %" PRIu64 " bytes",
-		 s.tx_messages, s.tx_bytes, s.rx_messages, s.rx_bytes);
+		 SINCE_OPEN(tx_messages), SINCE_OPEN(tx_bytes), SINCE_OPEN(rx_messages),
+		 SINCE_OPEN(rx_bytes));
 	tool_say("doorbells: %" PRIu64 " sent, %" PRIu64 " not needed, %" PRIu64
 		 " received, %" PRIu64 " repeated, %" PRIu64 " lost",
-		 s.doorbells_sent, s.doorbells_elided, s.doorbells_received, s.rescues,
-		 s.doorbells_lost);
+		 SINCE_OPEN(doorbells_sent), SINCE_OPEN(doorbells_elided),
+		 SINCE_OPEN(doorbells_received), SINCE_OPEN(rescues), SINCE_OPEN(doorbells_lost));
 	tool_say("blocks free: %" PRIu32 " of %" PRIu32 "; control messages: %" PRIu64
 		 " sent, %" PRIu64 " received",
-		 s.tx_blocks_free, c->block_count, s.tx_packets, s.rx_packets);
+		 s.tx_blocks_free, c->block_count, SINCE_OPEN(tx_packets), SINCE_OPEN(rx_packets));
 	tool_say("faults of the other side: %" PRIu64 " packets, %" PRIu64 " blocks, %" PRIu64
 		 " endpoints, %" PRIu64 " releases; restarts: %" PRIu64,
-		 s.bad_packets, s.bad_blocks, s.bad_endpoints, s.bad_releases, s.restarts);
+		 SINCE_OPEN(bad_packets) + SINCE_OPEN(bad_types) + SINCE_OPEN(bad_bounds),
+		 SINCE_OPEN(bad_blocks), SINCE_OPEN(bad_endpoints), SINCE_OPEN(bad_releases),
+		 SINCE_OPEN(restarts));
 }
 
 void report_end(struct cat *c)

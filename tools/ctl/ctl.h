@@ -15,10 +15,11 @@ struct ctl_command {
 
 extern const struct ctl_command ctl_layout;
 extern const struct ctl_command ctl_inspect;
-
-/* Of a daemon. */
-extern const struct ctl_command ctl_list;
 extern const struct ctl_command ctl_stats;
+extern const struct ctl_command ctl_records;
+
+/* Of a daemon; stats, too, without a file. */
+extern const struct ctl_command ctl_list;
 extern const struct ctl_command ctl_clients;
 extern const struct ctl_command ctl_reload;
 extern const struct ctl_command ctl_export;

@@ -16,14 +16,9 @@
 #include "ctl/ctl.h"
 #include "ctl/service.h"
 
-#define DEFAULT_SOCKET ICBMSG_RUNDIR "/" CONTROL_SOCKET
 #define NS_PER_S INT64_C(1000000000)
 #define WATCH_MIN (NS_PER_S / 100)
 
-#define COMMON_HELP                                                                 \
-	"  -s, --socket PATH    the daemon's control socket (" DEFAULT_SOCKET ")\n" \
-	"      --json           print the daemon's answer, one object on one line\n"
-#define WATCH_HELP "      --watch[=DUR]    again every second, or every DUR, until interrupted\n"
 #define HELP_HELP "  -h, --help\n"
 
 struct arguments {
@@ -59,7 +54,7 @@ static bool parse(const struct ctl_command *command, struct arguments *a, int ar
 	bool watchable = strstr(command->help, "--watch") != NULL;
 	int c;
 
-	*a = (struct arguments){ .socket = DEFAULT_SOCKET };
+	*a = (struct arguments){ .socket = SERVICE_SOCKET };
 	while ((c = getopt_long(argc, argv, "s:h", options, NULL)) != -1) {
 		if (c == 's')
 			a->socket = optarg;
@@ -129,7 +124,7 @@ static int run_list(const struct ctl_command *command, int argc, char **argv)
 	return run_simple(command, argc, argv, service_print_list);
 }
 
-static int run_stats(const struct ctl_command *command, int argc, char **argv)
+int service_run_stats(const struct ctl_command *command, int argc, char **argv)
 {
 	return run_simple(command, argc, argv, service_print_stats);
 }
@@ -170,18 +165,8 @@ const struct ctl_command ctl_list = {
 	.summary = "the daemon's links and endpoints, their state and clients",
 	.help = "Usage: icbmsgctl list [OPTIONS]\n"
 		"Print the instances that icbmsgd has open, and their exported endpoints.\n"
-		"\n" COMMON_HELP WATCH_HELP HELP_HELP,
+		"\n" SERVICE_HELP SERVICE_WATCH_HELP HELP_HELP,
 	.run = run_list,
-};
-
-const struct ctl_command ctl_stats = {
-	.name = "stats",
-	.summary = "the daemon's counters",
-	.help = "Usage: icbmsgctl stats [OPTIONS]\n"
-		"Print what icbmsgd has counted, of links, endpoints and limits. icbmsgctl(1)\n"
-		"explains the counters.\n"
-		"\n" COMMON_HELP WATCH_HELP HELP_HELP,
-	.run = run_stats,
 };
 
 const struct ctl_command ctl_clients = {
@@ -189,7 +174,7 @@ const struct ctl_command ctl_clients = {
 	.summary = "the daemon's clients: who, where, how far behind",
 	.help = "Usage: icbmsgctl clients [OPTIONS]\n"
 		"Print the programs that are connected to exported endpoints.\n"
-		"\n" COMMON_HELP WATCH_HELP HELP_HELP,
+		"\n" SERVICE_HELP SERVICE_WATCH_HELP HELP_HELP,
 	.run = run_clients,
 };
 
@@ -199,7 +184,7 @@ const struct ctl_command ctl_reload = {
 	.help = "Usage: icbmsgctl reload [OPTIONS]\n"
 		"Have icbmsgd read its configuration again; print what has changed, and what cannot\n"
 		"without a restart.\n"
-		"\n" COMMON_HELP HELP_HELP,
+		"\n" SERVICE_HELP HELP_HELP,
 	.run = run_reload,
 };
 
@@ -209,6 +194,6 @@ const struct ctl_command ctl_export = {
 	.help = "Usage: icbmsgctl export [OPTIONS] INSTANCE/ENDPOINT\n"
 		"Have icbmsgd export an endpoint that a pattern of its configuration allows, and\n"
 		"print the path of its socket.\n"
-		"\n" COMMON_HELP HELP_HELP,
+		"\n" SERVICE_HELP HELP_HELP,
 	.run = run_export,
 };

@@ -14,7 +14,6 @@
 #include "common/parse.h"
 #include "common/tool.h"
 #include "ctl/ctl.h"
-#include "ctl/records.h"
 
 #define DUMP_DEFAULT 64u
 
@@ -72,6 +71,13 @@ static bool parse(const struct ctl_command *command, struct arguments *a, int ar
 	return true;
 }
 
+/* Without a state-file there is no status, which is no mistake. */
+static void load_status(struct view *v, struct icbmsg_config *cfg)
+{
+	if (icbmsg_config_get(cfg, "state-file") && icbmsg_status_load(&v->status, cfg) < 0)
+		v->no_status = icbmsg_config_error(cfg);
+}
+
 static void look(const struct arguments *a, struct icbmsg_config *cfg)
 {
 	struct icbmsg_snapshot *snapshot;
@@ -83,11 +89,12 @@ static void look(const struct arguments *a, struct icbmsg_config *cfg)
 		tool_fail(TOOL_ERROR, "%s", icbmsg_config_error(cfg));
 	if (!view || view_init(view, snapshot, &layout) < 0)
 		tool_fail(TOOL_ERROR, "out of memory");
-	records_load(view, cfg);
+	load_status(view, cfg);
 	if (a->json)
 		inspect_print_json(view, &a->options);
 	else
 		inspect_print_text(view, &a->options);
+	icbmsg_status_free(view->status);
 	view_deinit(view);
 	free(view);
 	icbmsg_snapshot_free(snapshot);

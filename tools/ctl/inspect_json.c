@@ -9,22 +9,9 @@
 #include "common/tool.h"
 #include "ctl/ctl.h"
 #include "ctl/inspect.h"
+#include "ctl/json_add.h"
 #include "ctl/records.h"
-
-static void add(struct json_object *o, const char *key, struct json_object *value)
-{
-	json_object_object_add(o, key, value);
-}
-
-static void add_number(struct json_object *o, const char *key, uint64_t value)
-{
-	add(o, key, json_object_new_uint64(value));
-}
-
-static void add_bool(struct json_object *o, const char *key, bool value)
-{
-	add(o, key, json_object_new_boolean(value));
-}
+#include "ctl/state.h"
 
 static void add_hex(struct json_object *o, const char *key, const uint8_t *data, size_t size)
 {
@@ -35,7 +22,7 @@ static void add_hex(struct json_object *o, const char *key, const uint8_t *data,
 	text[0] = '\0';
 	for (size_t i = 0; i < size; i++)
 		snprintf(text + 2 * i, 3, "%02x", data[i]);
-	add(o, key, json_object_new_string(text));
+	json_add_text(o, key, text);
 	free(text);
 }
 
@@ -44,9 +31,9 @@ static struct json_object *buffer_object(const struct view_packet *p, uint32_t d
 	const struct icbmsg_snapshot_buffer *b = &p->buffer;
 	struct json_object *o = json_object_new_object();
 
-	add_number(o, "size", b->size);
-	add_bool(o, "valid", b->valid);
-	add_bool(o, "reused", p->reused);
+	json_add_number(o, "size", b->size);
+	json_add_bool(o, "valid", b->valid);
+	json_add_bool(o, "reused", p->reused);
 	if (dump > 0 && b->valid)
 		add_hex(o, "data", b->data, b->size < dump ? (size_t)b->size : dump);
 	return o;
@@ -57,18 +44,18 @@ static struct json_object *packet_object(const struct view_packet *v, uint32_t d
 	const struct icbmsg_snapshot_packet *p = &v->packet;
 	struct json_object *o = json_object_new_object();
 
-	add_number(o, "offset", p->offset);
-	add_number(o, "size", p->size);
-	add_bool(o, "pending", p->pending);
-	add(o, "kind", json_object_new_string(v->kind));
+	json_add_number(o, "offset", p->offset);
+	json_add_number(o, "size", p->size);
+	json_add_bool(o, "pending", p->pending);
+	json_add_text(o, "kind", v->kind);
 	if (p->control) {
-		add_number(o, "type", p->type);
-		add_number(o, "endpoint", p->ept);
-		add_number(o, "block", p->block);
+		json_add_number(o, "type", p->type);
+		json_add_number(o, "endpoint", p->ept);
+		json_add_number(o, "block", p->block);
 	}
 	add_hex(o, "payload", p->data, p->size);
 	if (v->has_buffer)
-		add(o, "buffer", buffer_object(v, dump));
+		json_add(o, "buffer", buffer_object(v, dump));
 	return o;
 }
 
@@ -89,17 +76,17 @@ static struct json_object *direction_object(const struct view_direction *d,
 {
 	struct json_object *o = json_object_new_object();
 
-	add_bool(o, "writer_seen", d->writer);
-	add_bool(o, "reader_seen", d->reader);
-	add_number(o, "rd_idx", d->ring.rd_idx);
-	add_number(o, "wr_idx", d->ring.wr_idx);
-	add_bool(o, "valid", d->ring.valid);
-	add_bool(o, "damaged", d->ring.damaged);
-	add_number(o, "ring_len", l->ring_len);
-	add_number(o, "used", d->ring.used);
-	add_number(o, "free", d->ring.space);
-	add_bool(o, "magic", d->magic);
-	add(o, "packets", packets_array(d, options));
+	json_add_bool(o, "writer_seen", d->writer);
+	json_add_bool(o, "reader_seen", d->reader);
+	json_add_number(o, "rd_idx", d->ring.rd_idx);
+	json_add_number(o, "wr_idx", d->ring.wr_idx);
+	json_add_bool(o, "valid", d->ring.valid);
+	json_add_bool(o, "damaged", d->ring.damaged);
+	json_add_number(o, "ring_len", l->ring_len);
+	json_add_number(o, "used", d->ring.used);
+	json_add_number(o, "free", d->ring.space);
+	json_add_bool(o, "magic", d->magic);
+	json_add(o, "packets", packets_array(d, options));
 	return o;
 }
 
@@ -113,9 +100,9 @@ static struct json_object *endpoints_array(const struct view *v)
 		if (!e->seen)
 			continue;
 		o = json_object_new_object();
-		add_number(o, "endpoint", a);
-		add(o, "name", *e->name ? json_object_new_string(e->name) : NULL);
-		add_bool(o, "bound", e->bound);
+		json_add_number(o, "endpoint", a);
+		json_add(o, "name", *e->name ? json_object_new_string(e->name) : NULL);
+		json_add_bool(o, "bound", e->bound);
 		json_object_array_add(array, o);
 	}
 	return array;
@@ -125,13 +112,14 @@ void inspect_print_json(const struct view *v, const struct inspect_options *opti
 {
 	struct json_object *o = json_object_new_object();
 
-	add(o, "role", json_object_new_string(v->layout.initiator ? "initiator" : "follower"));
-	add(o, "state", json_object_new_string(view_state(v)));
-	add(o, "tx", direction_object(&v->dir[ICBMSG_TX], &v->layout.tx, options));
-	add(o, "rx", direction_object(&v->dir[ICBMSG_RX], &v->layout.rx, options));
-	add(o, "endpoints", endpoints_array(v));
-	add(o, "records", records_array(v));
-	if (v->no_records)
-		tool_say("flight recorder: %s", v->no_records);
+	json_add_text(o, "role", v->layout.initiator ? "initiator" : "follower");
+	json_add_text(o, "state", view_state(v));
+	json_add(o, "tx", direction_object(&v->dir[ICBMSG_TX], &v->layout.tx, options));
+	json_add(o, "rx", direction_object(&v->dir[ICBMSG_RX], &v->layout.rx, options));
+	json_add(o, "endpoints", endpoints_array(v));
+	json_add(o, "status", v->status ? state_object(v->status) : NULL);
+	json_add(o, "records", v->status ? records_array(v->status) : NULL);
+	if (v->no_status)
+		tool_say("status: %s", v->no_status);
 	ctl_print_json(o);
 }

@@ -8,6 +8,7 @@
 
 #include "ctl/inspect.h"
 #include "ctl/records.h"
+#include "ctl/state.h"
 
 #define DUMP_LINE 16u
 #define PAYLOAD_SHOWN 16u /* bytes of a packet that is no control message */
@@ -131,5 +132,12 @@ void inspect_print_text(const struct view *v, const struct inspect_options *opti
 	print_ring(rx, &v->layout.rx, "rx", "the other side");
 	print_packets(rx, options);
 	print_endpoints(v);
-	records_print(v);
+	if (v->no_status)
+		printf("\nstatus: %s\n", v->no_status);
+	if (!v->status)
+		return;
+	putchar('\n');
+	state_print(v->status, false);
+	putchar('\n');
+	records_print(v->status);
 }

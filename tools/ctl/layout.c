@@ -4,6 +4,7 @@
  * negotiates geometry, so this is what both sides are compared by before they meet.
  */
 #include "ctl/ctl.h"
+#include "ctl/json_add.h"
 
 #include <getopt.h>
 #include <icbmsg.h>
@@ -143,26 +144,21 @@ static struct configured get_configured(const struct icbmsg_config *cfg)
  * JSON
  */
 
-static void add(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
 static void add_region(struct json_object *o, const char *key, const struct icbmsg_region_layout *r)
 {
 	struct json_object *out = json_object_new_object();
 
-	add(out, "region_off", r->begin);
-	add(out, "region_size", r->total);
-	add(out, "ctl_size", r->blocks_off);
-	add(out, "blocks_off", r->blocks_off);
-	add(out, "block_size", r->block_size);
-	add(out, "block_count", r->block_count);
-	add(out, "pbuf_data_len", r->ring_len);
-	add(out, "queue_size", 0);
-	add(out, "slots", 0);
-	add(out, "max_buffer", r->max_payload);
-	json_object_object_add(o, key, out);
+	json_add_number(out, "region_off", r->begin);
+	json_add_number(out, "region_size", r->total);
+	json_add_number(out, "ctl_size", r->blocks_off);
+	json_add_number(out, "blocks_off", r->blocks_off);
+	json_add_number(out, "block_size", r->block_size);
+	json_add_number(out, "block_count", r->block_count);
+	json_add_number(out, "pbuf_data_len", r->ring_len);
+	json_add_number(out, "queue_size", 0);
+	json_add_number(out, "slots", 0);
+	json_add_number(out, "max_buffer", r->max_payload);
+	json_add(o, key, out);
 }
 
 static void add_configured(struct json_object *o, const struct configured *c,
@@ -170,13 +166,13 @@ static void add_configured(struct json_object *o, const struct configured *c,
 {
 	struct json_object *in = json_object_new_object();
 
-	add(in, "tx_off", c->tx_base);
-	add(in, "tx_size", c->tx_size);
-	add(in, "rx_off", c->rx_base);
-	add(in, "rx_size", c->rx_size);
-	add(in, "tx_blocks", l->tx.block_count);
-	add(in, "rx_blocks", l->rx.block_count);
-	json_object_object_add(o, "in", in);
+	json_add_number(in, "tx_off", c->tx_base);
+	json_add_number(in, "tx_size", c->tx_size);
+	json_add_number(in, "rx_off", c->rx_base);
+	json_add_number(in, "rx_size", c->rx_size);
+	json_add_number(in, "tx_blocks", l->tx.block_count);
+	json_add_number(in, "rx_blocks", l->rx.block_count);
+	json_add(o, "in", in);
 }
 
 /* The shape and the names of tests/conformance/layouts. */
@@ -184,21 +180,21 @@ static void print_json(const struct configured *c, const struct icbmsg_layout *l
 {
 	struct json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "gen", json_object_new_string("classic"));
-	add(o, "word_bits", 8 * (uint64_t)l->word_size);
-	json_object_object_add(o, "dcache_alignment", json_object_new_int64(c->alignment));
-	add(o, "effective_alignment", l->alignment);
-	json_object_object_add(o, "unbound", json_object_new_string("disable"));
+	json_add_text(o, "gen", "classic");
+	json_add_number(o, "word_bits", 8 * (uint64_t)l->word_size);
+	json_add(o, "dcache_alignment", json_object_new_int64(c->alignment));
+	json_add_number(o, "effective_alignment", l->alignment);
+	json_add_text(o, "unbound", "disable");
 	add_configured(o, c, l);
 	add_region(o, "tx", &l->tx);
 	add_region(o, "rx", &l->rx);
-	add(o, "rd_idx_off", l->tx.rd_idx);
-	add(o, "handshake_off", 0); /* no sessions in this generation */
-	add(o, "wr_idx_off", l->tx.wr_idx);
-	add(o, "pbuf_data_off", l->tx.ring_data);
-	add(o, "block_header_size", l->word_size);
-	add(o, "bytes_per_icmsg_message", l->packet_size);
-	add(o, "is_initiator", l->initiator);
+	json_add_number(o, "rd_idx_off", l->tx.rd_idx);
+	json_add_number(o, "handshake_off", 0); /* no sessions in this generation */
+	json_add_number(o, "wr_idx_off", l->tx.wr_idx);
+	json_add_number(o, "pbuf_data_off", l->tx.ring_data);
+	json_add_number(o, "block_header_size", l->word_size);
+	json_add_number(o, "bytes_per_icmsg_message", l->packet_size);
+	json_add_number(o, "is_initiator", l->initiator);
 	ctl_print_json(o);
 }
 

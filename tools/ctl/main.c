@@ -13,8 +13,8 @@
 #include "common/tool.h"
 
 static const struct ctl_command *const commands[] = {
-	&ctl_list,   &ctl_stats,  &ctl_clients, &ctl_reload,
-	&ctl_export, &ctl_layout, &ctl_inspect, NULL,
+	&ctl_list,   &ctl_stats,   &ctl_clients, &ctl_reload, &ctl_export,
+	&ctl_layout, &ctl_inspect, &ctl_records, NULL,
 };
 
 static int help(void)

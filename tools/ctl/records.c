@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the flight recorder of a link has noted, live or after its owner died.
+ * icbmsgctl records, and the part of inspect that is the same: what the flight recorder of one side
+ * has noted, live or after its owner died.
  */
 #include "ctl/records.h"
 
@@ -9,23 +10,29 @@
 #include <stdio.h>
 
 #include "common/tool.h"
+#include "ctl/ctl.h"
+#include "ctl/json_add.h"
+#include "ctl/state.h"
+#include "ctl/view.h"
+
+static const char help_text[] =
+	"Usage: icbmsgctl records [--json] FILE[:INSTANCE]\n"
+	"Print the flight recorder of the side that has a state-file: the last 256 control messages\n"
+	"each way and what happened to the link, oldest first.\n"
+	"\n"
+	"      --json    print one array\n"
+	"  -h, --help\n";
 
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 
-void records_load(struct view *v, struct icbmsg_config *cfg)
+/* All there are, oldest first. */
+static size_t get_records(const struct icbmsg_status *status,
+			  struct icbmsg_record records[ICBMSG_RECORDS_MAX])
 {
-	int count;
+	int count = icbmsg_status_get_records(status, records, ICBMSG_RECORDS_MAX);
 
-	v->record_count = 0;
-	v->no_records = NULL;
-	if (!icbmsg_config_get(cfg, "state-file"))
-		return;
-	count = icbmsg_load_records(cfg, v->records, ICBMSG_RECORDS_MAX);
-	if (count < 0)
-		v->no_records = icbmsg_config_error(cfg);
-	else
-		v->record_count = (size_t)count;
+	return count > 0 ? (size_t)count : 0;
 }
 
 /* What happened, for entries that are no packets. */
@@ -58,55 +65,66 @@ static void print_record(const struct icbmsg_record *r)
 	printf(" endpoint %u block %u\n", r->ept, r->block);
 }
 
-void records_print(const struct view *v)
+void records_print(const struct icbmsg_status *status)
 {
-	if (v->no_records)
-		printf("\nflight recorder: %s\n", v->no_records);
-	if (v->record_count == 0)
-		return;
-	printf("\nflight recorder: seconds since boot, entry, session, ring offset\n");
-	for (size_t n = 0; n < v->record_count; n++)
-		print_record(&v->records[n]);
-}
+	struct icbmsg_record records[ICBMSG_RECORDS_MAX];
+	size_t count = get_records(status, records);
 
-static void add_number(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-static void add_text(struct json_object *o, const char *key, const char *text)
-{
-	json_object_object_add(o, key, json_object_new_string(text));
+	printf("flight recorder: seconds since boot, entry, session, ring offset\n");
+	for (size_t n = 0; n < count; n++)
+		print_record(&records[n]);
 }
 
 static struct json_object *record_object(const struct icbmsg_record *r)
 {
 	struct json_object *o = json_object_new_object();
 
-	add_number(o, "number", r->number);
-	add_number(o, "time_ns", r->time_ns);
-	add_number(o, "session", r->session);
+	json_add_number(o, "number", r->number);
+	json_add_number(o, "time_ns", r->time_ns);
+	json_add_number(o, "session", r->session);
 	if (r->kind != ICBMSG_RECORD_PACKET) {
-		add_text(o, "event", event_text(r));
+		json_add_text(o, "event", event_text(r));
 		return o;
 	}
-	add_text(o, "direction", r->direction == ICBMSG_TX ? "tx" : "rx");
-	add_number(o, "offset", r->offset);
-	add_number(o, "size", r->size);
-	add_text(o, "type", view_type_name(r->type));
-	add_number(o, "endpoint", r->ept);
-	add_number(o, "block", r->block);
+	json_add_text(o, "direction", r->direction == ICBMSG_TX ? "tx" : "rx");
+	json_add_number(o, "offset", r->offset);
+	json_add_number(o, "size", r->size);
+	json_add_text(o, "type", view_type_name(r->type));
+	json_add_number(o, "endpoint", r->ept);
+	json_add_number(o, "block", r->block);
 	return o;
 }
 
-struct json_object *records_array(const struct view *v)
+struct json_object *records_array(const struct icbmsg_status *status)
 {
-	struct json_object *array;
+	struct icbmsg_record records[ICBMSG_RECORDS_MAX];
+	struct json_object *array = json_object_new_array();
+	size_t count = get_records(status, records);
 
-	if (v->record_count == 0)
-		return NULL;
-	array = json_object_new_array();
-	for (size_t n = 0; n < v->record_count; n++)
-		json_object_array_add(array, record_object(&v->records[n]));
+	for (size_t n = 0; n < count; n++)
+		json_object_array_add(array, record_object(&records[n]));
 	return array;
 }
+
+static int run(const struct ctl_command *command, int argc, char **argv)
+{
+	struct icbmsg_status *status;
+	struct state_arguments a;
+
+	if (!state_parse(command, &a, argc, argv))
+		return ctl_help(command);
+	status = state_load(a.direct);
+	if (a.json)
+		ctl_print_json(records_array(status));
+	else
+		records_print(status);
+	icbmsg_status_free(status);
+	return tool_finish_stdout(TOOL_OK);
+}
+
+const struct ctl_command ctl_records = {
+	.name = "records",
+	.summary = "the flight recorder of one side, live or dead",
+	.help = help_text,
+	.run = run,
+};

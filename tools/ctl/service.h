@@ -7,7 +7,22 @@
 
 #include <stdio.h>
 
+#include "client/control.h"
+
+#define SERVICE_SOCKET ICBMSG_RUNDIR "/" CONTROL_SOCKET
+
+/** What the help of these commands has in common. */
+#define SERVICE_HELP                                                                \
+	"  -s, --socket PATH    the daemon's control socket (" SERVICE_SOCKET ")\n" \
+	"      --json           print the daemon's answer, one object on one line\n"
+#define SERVICE_WATCH_HELP \
+	"      --watch[=DUR]    again every second, or every DUR, until interrupted\n"
+
 struct json_object;
+struct ctl_command;
+
+/** icbmsgctl stats, asked without a file. */
+int service_run_stats(const struct ctl_command *command, int argc, char **argv);
 
 /** A connection to the control socket of a daemon. */
 struct service {

@@ -92,26 +92,33 @@ static int init_direction(struct view_direction *d, const struct icbmsg_snapshot
 	return 0;
 }
 
-/* A name as a BOUND buffer holds it, printable; false if this cannot be one. */
-static bool read_name(char out[VIEW_NAME_SIZE], const struct icbmsg_snapshot_buffer *b)
+void view_escape(char out[VIEW_NAME_SIZE], const char *name, size_t length)
 {
-	size_t size = b->size > ICBMSG_EPT_NAME_MAX ? ICBMSG_EPT_NAME_MAX + 1 : (size_t)b->size;
-	size_t length = size ? strnlen((const char *)b->data, size) : 0;
 	char *at = out;
 
-	if (length == 0 || length == size)
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		uint8_t c = b->data[i];
+	for (size_t i = 0; i < length && i < ICBMSG_EPT_NAME_MAX; i++) {
+		uint8_t c = (uint8_t)name[i];
 
-		if (c < ' ' || c == 0x7f)
-			return false;
-		if (c < 0x7f && c != '\\')
+		if (c >= ' ' && c < 0x7f && c != '\\')
 			*at++ = (char)c;
 		else
 			at += sprintf(at, "\\x%02x", c);
 	}
 	*at = '\0';
+}
+
+/* A name as a BOUND buffer holds it, printable; false if this cannot be one. */
+static bool read_name(char out[VIEW_NAME_SIZE], const struct icbmsg_snapshot_buffer *b)
+{
+	size_t size = b->size > ICBMSG_EPT_NAME_MAX ? ICBMSG_EPT_NAME_MAX + 1 : (size_t)b->size;
+	size_t length = size ? strnlen((const char *)b->data, size) : 0;
+
+	if (length == 0 || length == size)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (b->data[i] < ' ' || b->data[i] == 0x7f)
+			return false;
+	view_escape(out, (const char *)b->data, length);
 	return true;
 }
 

@@ -42,16 +42,18 @@ struct view {
 	struct view_direction dir[2];              /**< by enum icbmsg_direction */
 	struct view_ept ept[ICBMSG_EPT_COUNT_MAX]; /**< by endpoint address */
 
-	/** The flight recorder, if the configuration names a state-file and there is one. */
-	struct icbmsg_record records[ICBMSG_RECORDS_MAX]; /**< oldest first */
-	size_t record_count;
-	const char *no_records; /**< why there are none, or NULL */
+	/** What the side with a state-file knows; NULL if the configuration names none, or */
+	struct icbmsg_status *status;
+	const char *no_status; /**< why it could not be loaded; otherwise NULL */
 };
 
 /** The caller frees @out with view_deinit() before it frees @snapshot. Returns 0 or -ENOMEM. */
 int view_init(struct view *out, const struct icbmsg_snapshot *snapshot,
 	      const struct icbmsg_layout *layout);
 void view_deinit(struct view *v);
+
+/** Make @length bytes printable: what is not ASCII, or a backslash, becomes \\xNN. */
+void view_escape(char out[VIEW_NAME_SIZE], const char *name, size_t length);
 
 /** Name of a control message's type, "unknown" for one that has none. */
 const char *view_type_name(uint8_t type);
