@@ -73,43 +73,63 @@ int listener_set_access(const struct listener *l, const struct access *a, char e
 	return 0;
 }
 
-static int bind_new(struct listener *l, const struct sockaddr_un *address, int type)
+/* A socket at @l->path that listens, and that its owner and group alone get into. */
+static int make(struct listener *l, int type, const struct access *access, char error[ERROR_SIZE])
 {
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	mode_t mask;
 	int ret;
 
+	strcpy(address.sun_path, l->path);
 	l->fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd < 0 || (unlink(l->path) < 0 && errno != ENOENT))
-		return -1;
-	/* Nobody gets in before owner, group and mode are right. */
+		return fail(error, l->path, "cannot be made");
 	mask = umask(0777);
-	ret = bind(l->fd, (const struct sockaddr *)address, sizeof(*address));
+	ret = bind(l->fd, (const struct sockaddr *)&address, sizeof(address));
 	umask(mask);
+	if (ret < 0)
+		return fail(error, l->path, "cannot be made");
+	if (listen(l->fd, SOMAXCONN) < 0)
+		return fail(error, l->path, "cannot be listened on");
+	return listener_set_access(l, access, error);
+}
+
+/* It gets its name when it is ready: nobody finds one that refuses him. */
+static int make_and_rename(struct listener *l, const char *path, int type,
+			   const struct access *access, char error[ERROR_SIZE])
+{
+	const char *slash = strrchr(path, '/');
+	int ret;
+
+	if ((size_t)snprintf(l->path, sizeof(l->path), "%.*s/.new", (int)(slash - path), path) >=
+	    sizeof(l->path)) {
+		errno = ENAMETOOLONG;
+		return fail(error, path, "cannot be made");
+	}
+	ret = make(l, type, access, error);
+	if (ret == 0 && rename(l->path, path) < 0)
+		ret = fail(error, path, "cannot get its name");
+	if (ret < 0)
+		unlink(l->path);
 	return ret;
 }
 
 int listener_open(struct listener *l, struct event_base *base, const char *path, int type,
 		  const struct access *access, char error[ERROR_SIZE])
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int ret = 0;
 
-	strcpy(address.sun_path, path);
-	strcpy(l->path, path);
 	l->fd = activation_take(path, type);
 	l->inherited = l->fd >= 0;
-	if (!l->inherited && bind_new(l, &address, type) < 0)
-		ret = fail(error, path, "cannot be made");
-	if (ret == 0 && !l->inherited && listen(l->fd, SOMAXCONN) < 0)
-		ret = fail(error, path, "cannot be listened on");
-	if (ret == 0)
-		ret = listener_set_access(l, access, error);
+	if (!l->inherited)
+		ret = make_and_rename(l, path, type, access, error);
 	if (ret < 0) {
 		if (l->fd >= 0)
 			close(l->fd);
 		l->fd = -1;
 		return ret;
 	}
+	strcpy(l->path, path);
 	event_assign(&l->retry, base, -1, 0, on_retry, l);
 	event_assign(&l->event, base, l->fd, EV_READ | EV_PERSIST, on_connection, l);
 	event_add(&l->event, NULL);

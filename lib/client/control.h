@@ -16,12 +16,12 @@
  * Commands and what their answers have besides "version" and "ok":
  *
  * "list"
- *     "instances": of each "name", "state" ("waiting", "up", "backing off" or "held"), "initiator", "max_send" and
+ *     "instances": of each "name", "state" (icbmsg_link_state_name()), "initiator", "max_send" and
  *     "max_receive" (bytes), "restarts", "stalled", and "endpoints": of each "name", "socket" (a
  *     path), "bound", "clients", "exclusive", "policy", "blocking", "on_demand".
  * "stats"
- *     "instances": of each "name", "link" (the members of struct icbmsg_stats), "waiting" (clients
- *     that wait for blocks), "waits" (ever), and "endpoints": of each "name",
+ *     "instances": of each "name", "link" ("state", and what icbmsg_counter_info() names),
+ *     "waiting" (clients that wait for blocks), "waits" (ever), and "endpoints": of each "name",
  *     "from_core" ("messages", "bytes", "empty", "no_client", "errors"),
  *     "delivery" (per client: "offered" = "queued" + the fates "delivered", "dropped_oldest",
  *     "dropped_newest", "abandoned", "stale", "oversize"; "bytes" delivered),
@@ -31,9 +31,11 @@
  *     "limits": by the key of [daemon], "used", "max" and "refused".
  * "clients"
  *     "clients": of each "id", "instance", "endpoint", "pid", "uid", "state" ("connected",
- *     "receiving" only, "sending" only, "finishing"), "waiting", "queued", "held", "bytes", "delivery", "to_core".
+ *     "receiving" only, "sending" only, "finishing"), "waiting", "queued", "held", "bytes",
+ *     "delivery", "to_core".
  * "reload"
- *     As SIGHUP. "changed", "needs_restart" and "failed": lists of lines. For root and the daemon's own user.
+ *     As SIGHUP. "changed", "needs_restart" and "failed": lists of lines. For root and the
+ *     daemon's own user.
  * "export", with "instance" and "endpoint"
  *     Export an endpoint that a pattern of the configuration allows, if it is not exported yet.
  *     "socket": its path.
