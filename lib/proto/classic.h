@@ -14,6 +14,9 @@
 /* A control message that every version ignores: fills the ring where nothing is to be said. */
 #define CLASSIC_FILLER 0x7fu
 
+/* Bytes of a packet that is laid behind our announcement to see whether it is read. */
+#define CLASSIC_PING 8u
+
 /* classic.c: the control path */
 
 /*

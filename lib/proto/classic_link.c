@@ -406,16 +406,28 @@ static bool is_intact_so_far(const struct proto_link *l)
 	return l->s->magic_consumed ? !classic_sign(l) : load_word(l->tx_word) == l->s->peer_word;
 }
 
-/* Firmware has started since, and what we read was left from before: ours stands as it is. */
+/* A reader that starts finds the announcement, or would have to be offered it anew. */
+static bool announcement_stands(const struct proto_link *l)
+{
+	return magic_is_first(&l->tx_ring, l->tx_ring.len - 4);
+}
+
+/*
+ * Firmware has started since, and what we read was left from before. Ours stands as it is, as long
+ * as there is room for another ping.
+ */
 static bool begins_again(const struct proto_link *l)
 {
-	return l->s->magic_consumed && !l->s->pinged && load_word(l->tx_word) == l->s->peer_word &&
+	return l->s->magic_consumed && announcement_stands(l) &&
+	       l->s->tx_wr + 2 * CLASSIC_PING <= l->tx_ring.len - 8 &&
+	       load_word(l->tx_word) == l->s->peer_word &&
 	       shm_load32_acquire(l->rx_ring.rd_idx) == 0;
 }
 
 static void wait_again(struct session *s)
 {
 	s->magic_consumed = false;
+	s->pinged = false;
 	s->rx_rd = 0;
 	s->phase = PHASE_WAITING;
 }
@@ -488,12 +500,6 @@ static void announce_again(struct proto_link *l)
 	if (shm_load32_acquire(l->rx_ring.rd_idx) == 0)
 		lay_out(l);
 	classic_handshake(l);
-}
-
-/* A reader that starts finds the announcement, or would have to be offered it anew. */
-static bool announcement_stands(const struct proto_link *l)
-{
-	return magic_is_first(&l->tx_ring, l->tx_ring.len - 4);
 }
 
 /*

@@ -133,8 +133,8 @@ struct bare *bare_up(uint32_t ring_len, bool initiator)
 
 void bare_come_up(struct bare *b)
 {
-	/* The announcements are read, then what is laid behind ours. */
-	for (int i = 0; i < 2; i++) {
+	/* The announcements are read, then what is laid behind ours, if need be a second time. */
+	for (int i = 0; i < 3 && b->s.phase != PHASE_UP; i++) {
 		bare_read(b);
 		b->l.ops->pump(&b->l);
 	}

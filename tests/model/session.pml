@@ -175,7 +175,7 @@ conn:
 		:: atomic { word[T] != pw -> goto withdraw }
 		:: atomic { got && rd[R] != rx ->
 			/* what we read was left from before; the announcement stands as it is */
-			if :: rd[R] == 0 && !pinged -> got = 0; rx = 0; pw = 0; goto wait
+			if :: rd[R] == 0 && !at && w + 1 < N - 1 -> got = 0; rx = 0; pw = 0; pinged = 0; goto wait
 			   :: else -> goto withdraw fi }
 		:: atomic { !got && wr[R] != 0 && TYPE(C(R, 0)) == MAGIC -> c = C(R, 0); }
 			if
