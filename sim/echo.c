@@ -33,6 +33,8 @@ static const char help[] =
 	"      --poll DURATION              look at the memory that often; no doorbells\n"
 	"      --instance NAME              in the configuration (echo)\n"
 	"      --print-config FILE          write the configuration for the other side; - is stdout\n"
+	"      --record FILE                write a line for each message that comes: restarts of this\n"
+	"                                   core before it, bytes, the first 32 in hex, endpoint\n"
 	"      --banner                     print one line when ready (stderr with COMMAND)\n"
 	"      --json                       tell in the end what was counted, as one object, likewise\n"
 	"  -h, --help                       this text\n"
@@ -55,6 +57,7 @@ enum {
 	OPT_POLL,
 	OPT_INSTANCE,
 	OPT_PRINT_CONFIG,
+	OPT_RECORD,
 	OPT_BANNER,
 	OPT_JSON,
 };
@@ -72,6 +75,7 @@ static const struct option long_options[] = {
 	{ "poll", required_argument, NULL, OPT_POLL },
 	{ "instance", required_argument, NULL, OPT_INSTANCE },
 	{ "print-config", required_argument, NULL, OPT_PRINT_CONFIG },
+	{ "record", required_argument, NULL, OPT_RECORD },
 	{ "banner", no_argument, NULL, OPT_BANNER },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, 'h' },
@@ -152,6 +156,9 @@ static bool take_option(void *options, int c)
 		return true;
 	case OPT_PRINT_CONFIG:
 		o->print_config = optarg;
+		return true;
+	case OPT_RECORD:
+		o->record = optarg;
 		return true;
 	case OPT_BANNER:
 		o->banner = true;

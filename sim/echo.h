@@ -28,6 +28,7 @@ struct echo_options {
 	int64_t poll_ns;      /* 0: eventfds */
 	const char *poll;     /* as given */
 	const char *print_config;
+	const char *record; /* file, or NULL */
 	const char *instance;
 	bool banner;
 	bool json;

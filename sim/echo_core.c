@@ -20,6 +20,9 @@
 #define PACKETS_TURN 256u
 #define PASSES_TURN 16u
 
+/* Of each message in --record. */
+#define RECORD_BYTES 32u
+
 static void ring(void *user)
 {
 	struct echo_core *c = user;
@@ -28,11 +31,23 @@ static void ring(void *user)
 		eventfd_write(c->link->ring_fd, 1);
 }
 
+/* Written by a full buffer, or in the end: a file that took every line by itself would set the pace. */
+static void record(const struct echo_core *c, const char *name, const unsigned char *data,
+		   uint32_t size)
+{
+	fprintf(c->record, "%" PRIu64 " %" PRIu32 " ", c->reboots, size);
+	for (uint32_t i = 0; i < size && i < RECORD_BYTES; i++)
+		fprintf(c->record, "%02x", data[i]);
+	fprintf(c->record, "%s %s\n", size > 0 ? "" : "-", name);
+}
+
 static bool on_received(struct firmware *fw, struct firmware_endpoint *ept, const void *data,
 			uint32_t size, void *user)
 {
 	struct echo_core *c = user;
 
+	if (c->record)
+		record(c, ept->name, data, size);
 	if (c->link->options->mode != ECHO_ECHO)
 		return false;
 	if (size > fw->config.tx.max_payload) {

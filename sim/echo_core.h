@@ -26,6 +26,7 @@ struct echo_core {
 	bool more;  /* to do, without another doorbell */
 	uint64_t reboots;
 	uint64_t received, sent, errors; /* before the last of them */
+	FILE *record;                    /* of --record, or NULL */
 	pid_t command;
 	int status; /* -1: going on */
 };

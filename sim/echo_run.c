@@ -2,10 +2,12 @@
 /*
  * The main loop of `icbmsg-sim echo`: signals, the command's end, doorbells and faults.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -111,25 +113,67 @@ static void report(const struct echo_core *c)
 	json_print(o, l->options->command ? stderr : stdout);
 }
 
+static int record_failed(const struct echo_core *c)
+{
+	tool_say("--record %s: %s", c->link->options->record, strerror(errno));
+	return SIM_ERROR;
+}
+
+static int open_record(struct echo_core *c)
+{
+	const char *path = c->link->options->record;
+
+	if (!path)
+		return SIM_OK;
+	c->record = fopen(path, "we");
+	return c->record ? SIM_OK : record_failed(c);
+}
+
+/* A record with gaps is worse than none: an error of any line shows here. */
+static int close_record(struct echo_core *c)
+{
+	bool failed;
+
+	if (!c->record)
+		return SIM_OK;
+	failed = ferror(c->record) != 0;
+	failed = fclose(c->record) != 0 || failed;
+	return failed ? record_failed(c) : SIM_OK;
+}
+
+static int work_until_ended(struct echo_core *c, int signal_fd)
+{
+	struct faults *faults = &c->link->faults;
+
+	while (c->status < 0) {
+		if (sleep_some(c, signal_fd) != SIM_OK)
+			return SIM_ERROR;
+		read_signals(c, signal_fd);
+		faults_work(faults, sim_now());
+		if (stopped(c))
+			continue;
+		if (c->woken)
+			take_doorbell(c);
+		if (c->woken || c->more)
+			echo_work(c);
+		c->woken = false;
+	}
+	return SIM_OK;
+}
+
 int echo_run(struct echo_link *l, int signal_fd)
 {
 	struct echo_core c = { .link = l, .command = -1, .status = -1 };
+	int ret = open_record(&c);
 
-	if (start_all(&c) != SIM_OK)
-		return SIM_ERROR;
-	while (c.status < 0) {
-		if (sleep_some(&c, signal_fd) != SIM_OK)
-			return SIM_ERROR;
-		read_signals(&c, signal_fd);
-		faults_work(&l->faults, sim_now());
-		if (stopped(&c))
-			continue;
-		if (c.woken)
-			take_doorbell(&c);
-		if (c.woken || c.more)
-			echo_work(&c);
-		c.woken = false;
-	}
+	if (ret == SIM_OK)
+		ret = start_all(&c);
+	if (ret == SIM_OK)
+		ret = work_until_ended(&c, signal_fd);
+	if (close_record(&c) != SIM_OK)
+		ret = SIM_ERROR;
+	if (ret != SIM_OK)
+		return ret;
 	report(&c);
 	return c.status;
 }

@@ -221,3 +221,31 @@ await() {
 	run -2 "$sim" echo --shm "$shm" --mode copy
 	[[ $output == *'none of echo, sink and source'* ]]
 }
+
+@test "--record writes down what comes, also before and after a restart" {
+	local core line
+	mkfifo banner
+	"$sim" echo --shm "$shm" --poll 1ms --print-config link.conf --banner --record got \
+		--mode sink >banner 3>&- &
+	core=$!
+	exec 5<banner
+	read -r line <&5
+	"$cat" --direct link.conf -U -m one -m "$(printf '%0100d' 0)" ep0
+	kill -USR1 "$core"
+	read -r line <&5
+	"$cat" --direct link.conf -U -m two ep0
+	kill "$core"
+	wait "$core" || true
+	diff got - <<-END
+		0 3 6f6e65 ep0
+		0 100 $(printf '30%.0s' $(seq 32)) ep0
+		1 3 74776f ep0
+	END
+}
+
+@test "--record into a file that cannot be written is an error" {
+	run -1 "$sim" echo --record /nowhere/record -- true
+	[[ $output == *"--record /nowhere/record: No such file or directory"* ]]
+	run -1 "$sim" echo --record /dev/full -- "$cat" --direct @CONFIG@ -m hello -n 1 ep0
+	[[ $output == *"--record /dev/full: No space left on device"* ]]
+}
