@@ -48,15 +48,20 @@ teardown() {
 }
 
 @test "empty packets and what nobody takes are counted" {
-	python3 <<-'END'
+	python3 - "$core" <<-'END'
 		from sockets import *
+		import signal, sys
 		c = connect("run/net/a")
 		for message in (b"", b"one", b"", b"two"):
 		    c.send(message)
 		assert c.recv(100) == b"one" and c.recv(100) == b"two"
 		assert endpoint("a")["to_core"]["empty"] == 2
+		# The core answers when the client has gone, and the daemon knows.
+		os.kill(int(sys.argv[1]), signal.SIGSTOP)
 		c.send(b"to nobody")
 		c.close()
+		until(lambda: endpoint("a")["clients"]["connected"] == 0, "the client's end")
+		os.kill(int(sys.argv[1]), signal.SIGCONT)
 		until(lambda: endpoint("a")["from_core"]["no_client"] == 1, "a message for nobody")
 		assert endpoint("a")["to_core"]["messages"] == 3
 	END
