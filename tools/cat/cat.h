@@ -31,7 +31,8 @@ struct cat {
 
 	enum cat_phase phase;
 	bool bound;
-	bool finished; /**< leave the loop with @status */
+	const char *lost_why; /**< the last reason that was told, NULL since bound */
+	bool finished;        /**< leave the loop with @status */
 	int status;
 
 	/* Times on the monotonic clock in ns, NEVER if there is none. */

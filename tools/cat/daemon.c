@@ -125,8 +125,8 @@ static int try_connect(struct daemon_backend *d)
 		return 0;
 	}
 	look_later(d);
-	/* An endpoint on demand is gone with its daemon. */
-	if (fd == -ENOENT && d->place.asked &&
+	/* An endpoint on demand is gone with its daemon, whose sockets may still lie there. */
+	if ((fd == -ENOENT || fd == -ECONNREFUSED) && d->place.asked &&
 	    query_ask(&d->query, place_export_request(&d->place)) == 0)
 		d->state = STATE_EXPORTING;
 	return fd;
@@ -242,6 +242,11 @@ static void take_state(struct daemon_backend *d, struct json_object *answer)
 	d->up = s.up;
 	if (!s.bound) {
 		look_later(d);
+		return;
+	}
+	/* The daemon accepts, or refuses, connections that were there before its answer. */
+	if (look(d) == 0) {
+		disconnect(d);
 		return;
 	}
 	d->restarts = s.restarts;

@@ -24,6 +24,7 @@ static int64_t wall_clock(void)
 static void on_bound(struct cat *c)
 {
 	c->bound = true;
+	c->lost_why = NULL;
 	c->active_at = cat_now();
 	if (c->phase == PHASE_BINDING)
 		c->phase = PHASE_RUNNING;
@@ -35,7 +36,10 @@ static void on_lost(struct cat *c, const struct backend_event *ev)
 	bool was_bound = c->bound;
 
 	c->bound = false;
-	report_state(c, "unbound %s: %s", c->backend->endpoint, ev->text);
+	/* With --keep it may be tried often. */
+	if (ev->text != c->lost_why)
+		report_state(c, "unbound %s: %s", c->backend->endpoint, ev->text);
+	c->lost_why = ev->text;
 	if (ev->doubt)
 		report_note(c, "%s", ev->doubt);
 	if (c->phase == PHASE_ENDING) {
