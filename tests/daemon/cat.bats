@@ -112,6 +112,53 @@ finished() {
 	[[ $output = *"no daemon is there"* ]]
 }
 
+@test "of several instances one has to be named" {
+	start_core --endpoint chat
+	mkfifo far-banner
+	"$bin/icbmsg-sim" echo --instance far --shm "$shm-far" --poll 200us --endpoint chat --banner \
+		--print-config far.conf >far-banner 3>&- 5<&- &
+	far=$!
+	read -r line <far-banner
+	cat far.conf >>link.conf
+	config "[endpoint net/chat]" "[endpoint far/chat]"
+	start_daemon
+	run -1 "$cat" -s run chat
+	[[ $output = *"which instance? Write INSTANCE:chat; there are: "*net* ]]
+	[[ $output = *far* ]]
+	run -0 "$cat" -s run -m one -n 1 net:chat
+	[ "$output" = one ]
+	run -0 "$cat" -s run -m two -n 1 far:chat
+	[ "$output" = two ]
+	kill "$far"
+	wait "$far" || true
+	rm -f "/dev/shm/$shm-far"
+}
+
+@test "a daemon that hangs does not hang it" {
+	core_and_daemon chat two -- "[endpoint net/chat]" "[endpoint net/none]"
+	for endpoint in chat none; do
+		start -s run --keep "$endpoint"
+		if [ "$endpoint" = chat ]; then
+			said 'bound chat'
+		else
+			said 'ready none'
+		fi
+		kill -STOP "$daemon"
+		echo one >&7
+		kill -TERM "$started"
+		finished 143
+		kill -CONT "$daemon"
+	done
+	start -s run -w 50ms none
+	kill -STOP "$daemon"
+	# Either it has had an answer, or it never will.
+	kill -TERM "$started"
+	wait "$started" || status=$?
+	started=''
+	[ "$status" -eq 143 ] || [ "$status" -eq 3 ]
+	kill -CONT "$daemon"
+}
+
 # stranger COMMAND...: as a user without any rights.
 stranger() {
 	if [ "$(id -u)" = 0 ]; then

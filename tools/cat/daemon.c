@@ -23,7 +23,7 @@
 
 /* What nothing tells about is looked at again after these times, twice as long each time. */
 #define DELAY_MIN INT64_C(1000000)
-#define DELAY_MAX INT64_C(100000000)
+#define DELAY_MAX INT64_C(200000000)
 /* The kernel's own share of a socket's buffer (net/unix/af_unix.c: len > sk_sndbuf - 32). */
 #define SOCKET_OVERHEAD 32u
 /* Messages that should fit into the socket at a time. */
@@ -261,6 +261,9 @@ static void ask_whether_bound(struct daemon_backend *d)
 	if (ret > 0)
 		take_state(d, answer);
 	json_object_put(answer);
+	/* Asked in vain: not again at once. */
+	if (ret < 0 && ret != -ENOTCONN)
+		look_later(d);
 	if (ret < 0 && cat_now() >= d->look_at && query_ask(&d->query, service_request("list")) < 0)
 		look_later(d);
 }
