@@ -18,7 +18,13 @@
 /* While our reader is slow the link is not polled (it would stay readable): look after this time. */
 #define STALLED_INTERVAL INT64_C(5000000)
 
-enum { FD_SIGNAL, FD_INPUT, FD_OUTPUT, FD_BACKEND, FD_COUNT = FD_BACKEND + BACKEND_FDS };
+enum {
+	FD_SIGNAL,
+	FD_INPUT,
+	FD_OUTPUT,
+	FD_BACKEND,
+	FD_COUNT = FD_BACKEND + BACKEND_FDS,
+};
 
 int64_t cat_now(void)
 {
