@@ -80,6 +80,8 @@ finished() {
 	[ "$output" = 'a/b four' ]
 	run -0 "$cat" -s run/net/a%2Fb -m five -n 1 -F '%e %p'
 	[ "$output" = 'a/b five' ]
+	run -1 "$cat" -s run/control
+	[[ $output = *"run/control: this is another kind of socket; "*"icbmsg-cat the run folder"* ]]
 	run -2 "$cat" -s run/net/chat chat
 	[[ $output = *"leave 'chat' away"* ]]
 }

@@ -85,7 +85,10 @@ void service_explain(char *out, size_t size, const char *path, int error)
 		snprintf(out, size, "%.300s: the path is too long for a socket", path);
 		break;
 	case -EPROTOTYPE:
-		snprintf(out, size, "%.300s: this is another kind of socket", path);
+		snprintf(out, size,
+			 "%.300s: this is another kind of socket; icbmsgctl wants the control "
+			 "socket, icbmsg-cat the run folder or the socket of an endpoint",
+			 path);
 		break;
 	default:
 		snprintf(out, size, "%.300s: %s", path, strerror(-error));
