@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #include "keys.h"
-#include "names.h"
+#include "common/names.h"
 
 /** What happens to a message for a client whose backlog is full. */
 enum policy {

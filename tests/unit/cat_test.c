@@ -9,6 +9,7 @@
 
 #include "cat/cutter.h"
 #include "cat/format.h"
+#include "cat/near.h"
 
 /* Cut @input, given @piece bytes at a time, and join the messages with "|". */
 static int cut(enum cut_mode mode, size_t limit, bool exact, const char *input, size_t size,
@@ -187,6 +188,27 @@ static void test_stamps(void **state)
 	text_deinit(&out);
 }
 
+static void test_near_names(void **state)
+{
+	static const char longest[] =
+		"0123456789012345678901234567890123456789012345678901234567890123";
+
+	(void)state;
+	assert_true(near_enough("chat", "chat"));
+	assert_true(near_enough("chat", "CHAT"));
+	assert_true(near_enough("chat", "chta"));
+	assert_true(near_enough("chat", "chats"));
+	assert_true(near_enough("sensors", "sensor"));
+	assert_true(near_enough("sensors", "esnors"));
+	assert_false(near_enough("sensors", "log"));
+	assert_false(near_enough("chat", "food"));
+	/* Of short names everything would be near. */
+	assert_false(near_enough("a", "b"));
+	assert_false(near_enough("", "ab"));
+	assert_true(near_enough(longest + 1, longest + 1));
+	assert_false(near_enough(longest, longest));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,7 +216,7 @@ int main(void)
 		cmocka_unit_test(test_len32),      cmocka_unit_test(test_raw),
 		cmocka_unit_test(test_many_lines), cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_dump),       cmocka_unit_test(test_quoted),
-		cmocka_unit_test(test_stamps),
+		cmocka_unit_test(test_stamps),     cmocka_unit_test(test_near_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,13 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <icbmsg.h>
-
+#include "cat/backend.h"
 #include "cat/input.h"
 #include "cat/options.h"
 #include "cat/output.h"
-
-#define NEVER INT64_MAX
 
 enum cat_phase {
 	PHASE_BINDING, /**< not bound yet */
@@ -27,17 +24,15 @@ enum cat_phase {
 
 struct cat {
 	const struct options *o;
-	struct icbmsg *link;
-	struct icbmsg_ept *ept;
-	uint32_t block_count; /**< of the direction we send in */
-	struct icbmsg_stats at_open;
+	struct backend *backend;
 	struct input input;
 	struct output output;
 	int signal_fd;
 
 	enum cat_phase phase;
 	bool bound;
-	bool finished; /**< leave the loop with @status */
+	const char *lost_why; /**< the last reason that was told, NULL since bound */
+	bool finished;        /**< leave the loop with @status */
 	int status;
 
 	/* Times on the monotonic clock in ns, NEVER if there is none. */
@@ -60,9 +55,6 @@ struct cat {
 	bool progress_shown;
 };
 
-/** Monotonic clock in ns. */
-int64_t cat_now(void);
-
 /** @time + @duration, NEVER for a negative duration. */
 int64_t cat_after(int64_t time, int64_t duration);
 
@@ -72,7 +64,7 @@ void cat_finish(struct cat *c, int status);
 /** Run until finished; returns the exit status. */
 int cat_run(struct cat *c);
 
-/** Take events of the link and print messages; false if there may be more. */
+/** Take events of the backend and print messages; false if there may be more. */
 bool receive_step(struct cat *c);
 
 /** Send what can be sent now; false if there may be more. */
@@ -80,9 +72,6 @@ bool send_step(struct cat *c);
 
 /** Whether the input should be read now. */
 bool send_wants_input(const struct cat *c);
-
-/** Whether all that was sent has been released by the other side. */
-bool send_all_released(const struct cat *c);
 
 /** Things worth a line on stderr unless --quiet. */
 void report_note(struct cat *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -5,14 +5,15 @@
 #include "cat/options.h"
 
 const char options_help[] =
-	"usage: icbmsg-cat -d FILE[:INSTANCE] [OPTIONS] [INSTANCE:]ENDPOINT\n"
+	"usage: icbmsg-cat [OPTIONS] [INSTANCE:]ENDPOINT\n"
 	"\n"
 	"Send standard input to the other side's endpoint of the same name and print what it sends.\n"
 	"Messages go to standard output, everything else to standard error.\n"
 	"\n"
 	"Link:\n"
+	"  -s, --socket PATH             go through the daemon icbmsgd with this run folder (default:\n"
+	"                                " ICBMSG_RUNDIR "), or this socket of an endpoint\n"
 	"  -d, --direct FILE[:INSTANCE]  own the link that this file (icbmsg.conf) describes\n"
-	"  -s, --socket PATH             go through the daemon (not in this version)\n"
 	"  -w, --wait DUR                how long to wait until bound (default: for ever)\n"
 	"  -k, --keep                    when the link is lost wait until it is bound again\n"
 	"\n"

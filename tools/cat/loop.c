@@ -18,7 +18,13 @@
 /* While our reader is slow the link is not polled (it would stay readable): look after this time. */
 #define STALLED_INTERVAL INT64_C(5000000)
 
-enum { FD_SIGNAL, FD_LINK, FD_INPUT, FD_OUTPUT, FD_COUNT };
+enum {
+	FD_SIGNAL,
+	FD_INPUT,
+	FD_OUTPUT,
+	FD_BACKEND,
+	FD_COUNT = FD_BACKEND + BACKEND_FDS,
+};
 
 int64_t cat_now(void)
 {
@@ -44,20 +50,18 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+const char *backend_why_not_bound(bool up)
+{
+	return up ? "the other side is there, but has not registered an endpoint of this name, has "
+		    "not noticed that this side started anew (restart it then), or has another "
+		    "geometry" :
+		    "nothing was heard from the other side; is it running, with the same geometry?";
+}
+
 static void not_bound(struct cat *c)
 {
-	struct icbmsg_stats stats;
-
-	icbmsg_get_stats(c->link, &stats, sizeof(stats));
-	if (stats.state == ICBMSG_LINK_UP)
-		tool_say("'%s' was not bound within --wait: the other side is there, but has not "
-			 "registered an endpoint of this name, has not noticed that this side "
-			 "started anew (restart it then), or has another geometry",
-			 c->o->endpoint);
-	else
-		tool_say("'%s' was not bound within --wait: nothing was heard from the other side; "
-			 "is it running, with the same geometry?",
-			 c->o->endpoint);
+	tool_say("'%s' was not bound within --wait: %s", c->backend->endpoint,
+		 c->backend->ops->why_not_bound(c->backend));
 	cat_finish(c, TOOL_NOT_BOUND);
 }
 
@@ -71,7 +75,7 @@ static int64_t check_end_of_input(struct cat *c, int64_t now)
 	if (c->quit_at == NEVER) {
 		if (c->released_by == NEVER)
 			c->released_by = cat_after(now, c->o->send_timeout);
-		if (!send_all_released(c)) {
+		if (!c->backend->ops->all_taken(c->backend)) {
 			if (now < c->released_by)
 				return c->released_by;
 			tool_say("the other side has not taken all messages within --send-timeout");
@@ -105,7 +109,7 @@ static int64_t check_ending(struct cat *c, int64_t now)
 {
 	if (c->phase != PHASE_ENDING)
 		return NEVER;
-	if (send_all_released(c)) {
+	if (c->backend->ops->all_taken(c->backend)) {
 		cat_finish(c, TOOL_OK);
 	} else if (now >= c->released_by) {
 		tool_say("the other side has not taken all messages that were sent to it");
@@ -160,17 +164,18 @@ static void sleep_until(struct cat *c, int64_t until)
 {
 	struct pollfd fds[FD_COUNT] = {
 		[FD_SIGNAL] = { .fd = c->signal_fd, .events = POLLIN },
-		[FD_LINK] = { .fd = icbmsg_get_fd(c->link), .events = POLLIN },
 		[FD_INPUT] = { .fd = c->input.fd, .events = POLLIN },
 		[FD_OUTPUT] = { .fd = STDOUT_FILENO, .events = POLLOUT },
 	};
-	int64_t left = until - cat_now();
 	struct timespec ts = { 0 };
+	int64_t left;
 
+	until = earlier(until,
+			c->backend->ops->watch(c->backend, fds + FD_BACKEND,
+					       output_has_room(&c->output), c->full_at != NEVER));
+	left = until - cat_now();
 	if (left > 0)
 		ts = (struct timespec){ .tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S };
-	if (!output_has_room(&c->output))
-		fds[FD_LINK].fd = -1;
 	if (!send_wants_input(c))
 		fds[FD_INPUT].fd = -1;
 	if (c->output.pending.size == 0) {

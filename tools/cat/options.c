@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/parse.h"
@@ -349,24 +350,16 @@ static bool is_instance_name(const char *text, size_t length)
 	return length <= 63 && strspn(text, allowed) >= length;
 }
 
-/* [INSTANCE:]ENDPOINT, together with the instance that --direct may name. */
-static void find_target(struct reading *r, const char *text)
+/* [INSTANCE:]ENDPOINT. */
+static void find_target(struct options *o, const char *text)
 {
-	struct options *o = r->o;
 	const char *colon = strchr(text, ':');
 	size_t length = colon ? (size_t)(colon - text) : 0;
 
 	o->endpoint = text;
 	if (colon && is_instance_name(text, length)) {
 		o->endpoint = colon + 1;
-		if (length > 0 && !o->direct.instance)
-			o->direct.instance = strndup(text, length);
-		if (length > 0 &&
-		    (strncmp(o->direct.instance, text, length) != 0 || o->direct.instance[length]))
-			tool_usage(
-				"--direct says instance '%s', but the endpoint is given as '%s'; "
-				"leave one away",
-				o->direct.instance, text);
+		o->instance = length > 0 ? strndup(text, length) : NULL;
 	}
 	if (!*o->endpoint)
 		tool_usage("'%s' names no endpoint; write for example ep0", text);
@@ -374,15 +367,49 @@ static void find_target(struct reading *r, const char *text)
 		tool_usage("the endpoint's name is longer than %d bytes", ICBMSG_EPT_NAME_MAX);
 }
 
-static void check_link(struct reading *r)
+/* The instance may be named with the endpoint, or by --direct. */
+static void set_direct(struct options *o, const char *text)
 {
-	if (r->socket)
-		tool_usage("--socket: the daemon icbmsgd is not part of this version; own the link "
-			   "yourself with --direct FILE[:INSTANCE], see icbmsg.conf(5)");
-	if (!r->direct)
-		tool_usage("the daemon icbmsgd is not part of this version; own the link yourself "
-			   "with --direct FILE[:INSTANCE], see icbmsg.conf(5)");
-	direct_init(&r->o->direct, r->direct);
+	direct_init(&o->direct, text);
+	if (!o->instance)
+		return;
+	if (!o->direct.instance)
+		o->direct.instance = strdup(o->instance);
+	if (strcmp(o->direct.instance, o->instance) != 0)
+		tool_usage("--direct says instance '%s', but the endpoint is given as '%s:%s'; "
+			   "leave one away",
+			   o->direct.instance, o->instance, o->endpoint);
+}
+
+static void set_socket(struct options *o, const char *path)
+{
+	struct stat st;
+
+	if (!*path)
+		tool_usage("--socket: the path is empty; give the daemon's run folder, or a socket "
+			   "in it");
+	o->socket = path;
+	o->socket_of_endpoint = stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* The arguments: what the link is, and which endpoint of it. */
+static void check_link(struct reading *r, int argc, char **argv)
+{
+	struct options *o = r->o;
+
+	if (r->direct && r->socket)
+		tool_usage("choose one of --direct and --socket");
+	set_socket(o, r->socket ? r->socket : ICBMSG_RUNDIR);
+	if (argc > 1)
+		tool_usage("one endpoint at a time: '%s' is one too many", argv[1]);
+	if (argc == 1 && o->socket_of_endpoint)
+		tool_usage("--socket names an endpoint's socket: leave '%s' away", argv[0]);
+	if (argc == 0 && !o->socket_of_endpoint)
+		tool_usage("which endpoint? Give its name as the last argument");
+	if (argc == 1)
+		find_target(o, argv[0]);
+	if (r->direct)
+		set_direct(o, r->direct);
 }
 
 void options_parse(struct options *o, int argc, char **argv)
@@ -401,14 +428,9 @@ void options_parse(struct options *o, int argc, char **argv)
 		if (!parse_link_option(&r, c) && !parse_output_option(&r, c) &&
 		    !parse_input_option(&r, c))
 			parse_other_option(&r, c, argv);
-	if (optind == argc)
-		tool_usage("which endpoint? Give its name as the last argument");
-	if (argc - optind > 1)
-		tool_usage("one endpoint at a time: '%s' is one too many", argv[optind + 1]);
+	check_link(&r, argc - optind, argv + optind);
 	check_input(&r);
 	check_output(&r);
-	check_link(&r);
-	find_target(&r, argv[optind]);
 	if (r.rate)
 		set_rate(o, r.rate);
 }
@@ -416,5 +438,6 @@ void options_parse(struct options *o, int argc, char **argv)
 void options_deinit(struct options *o)
 {
 	direct_deinit(&o->direct);
+	free(o->instance);
 	free(o->messages);
 }

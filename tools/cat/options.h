@@ -15,8 +15,11 @@
 
 /** Times are nanoseconds, -1 = for ever. */
 struct options {
-	struct direct direct;
-	const char *endpoint;
+	struct direct direct;    /**< file: NULL to go through the daemon */
+	const char *socket;      /**< the daemon's run folder, or an endpoint's socket */
+	bool socket_of_endpoint; /**< the latter */
+	char *instance;          /**< NULL: the only one */
+	const char *endpoint;    /**< NULL with socket_of_endpoint */
 
 	int64_t wait;
 	bool keep;

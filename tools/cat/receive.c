@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Events of the link: bound, lost, messages to print.
+ * Events of the backend: bound, lost, messages to print.
  */
 #include "cat/cat.h"
 
@@ -24,36 +24,40 @@ static int64_t wall_clock(void)
 static void on_bound(struct cat *c)
 {
 	c->bound = true;
+	c->lost_why = NULL;
 	c->active_at = cat_now();
 	if (c->phase == PHASE_BINDING)
 		c->phase = PHASE_RUNNING;
-	report_state(c, "bound %s", c->o->endpoint);
+	report_state(c, "bound %s", c->backend->endpoint);
 }
 
-static void on_unbound(struct cat *c, const struct icbmsg_unbound *info)
+static void on_lost(struct cat *c, const struct backend_event *ev)
 {
-	const char *reason = icbmsg_unbound_reason_name(info->reason);
+	bool was_bound = c->bound;
 
 	c->bound = false;
-	report_state(c, "unbound %s: %s", c->o->endpoint, reason);
-	if (info->unknown_tx > 0)
-		report_note(c,
-			    "%" PRIu32 " sent messages were not released: whether the other "
-			    "side handled them is not known",
-			    info->unknown_tx);
+	/* With --keep it may be tried often. */
+	if (ev->text != c->lost_why)
+		report_state(c, "unbound %s: %s", c->backend->endpoint, ev->text);
+	c->lost_why = ev->text;
+	if (ev->doubt)
+		report_note(c, "%s", ev->doubt);
 	if (c->phase == PHASE_ENDING) {
-		cat_finish(c, info->unknown_tx > 0 ? TOOL_PEER_LOST : c->status);
-	} else if (!c->o->keep) {
+		cat_finish(c, ev->doubt ? TOOL_PEER_LOST : c->status);
+	} else if (!c->o->keep && was_bound && !ev->refused) {
 		tool_say("the link of '%s' was lost: %s; --keep would wait for it to come back",
-			 c->o->endpoint, reason);
+			 c->backend->endpoint, ev->text);
 		cat_finish(c, TOOL_PEER_LOST);
+	} else if (!c->o->keep) {
+		tool_say("'%s': %s; --keep would try again", c->backend->endpoint, ev->text);
+		cat_finish(c, TOOL_ERROR);
 	}
 }
 
-static void print(struct cat *c, const struct icbmsg_event *ev)
+static void print(struct cat *c, const struct backend_event *ev)
 {
 	struct message m = {
-		.endpoint = c->o->endpoint,
+		.endpoint = c->backend->endpoint,
 		.data = ev->data,
 		.size = ev->size,
 		.number = c->received,
@@ -68,7 +72,7 @@ static void print(struct cat *c, const struct icbmsg_event *ev)
 	format_message(&c->output.pending, &c->o->format, &m);
 }
 
-static void on_received(struct cat *c, const struct icbmsg_event *ev)
+static void on_received(struct cat *c, const struct backend_event *ev)
 {
 	if (c->phase == PHASE_ENDING) {
 		c->surplus++;
@@ -88,23 +92,20 @@ static void on_received(struct cat *c, const struct icbmsg_event *ev)
 	}
 }
 
-static void handle(struct cat *c, const struct icbmsg_event *ev)
+static void handle(struct cat *c, const struct backend_event *ev)
 {
 	switch (ev->type) {
-	case ICBMSG_EVENT_BOUND:
+	case BACKEND_BOUND:
 		on_bound(c);
 		break;
-	case ICBMSG_EVENT_UNBOUND:
-		on_unbound(c, &ev->unbound);
+	case BACKEND_LOST:
+		on_lost(c, ev);
 		break;
-	case ICBMSG_EVENT_RECEIVED:
+	case BACKEND_MESSAGE:
 		on_received(c, ev);
 		break;
-	case ICBMSG_EVENT_ERROR:
-		report_note(c, "%s", ev->message);
-		break;
-	case ICBMSG_EVENT_WRITABLE:
-		/* send_step() tries again on each turn. */
+	case BACKEND_TROUBLE:
+		report_note(c, "%s", ev->text);
 		break;
 	}
 }
@@ -112,12 +113,12 @@ static void handle(struct cat *c, const struct icbmsg_event *ev)
 bool receive_step(struct cat *c)
 {
 	for (int i = 0; i < EVENTS_PER_TURN && !c->finished; i++) {
-		struct icbmsg_event ev;
+		struct backend_event ev;
 		int ret;
 
 		if (!output_has_room(&c->output))
 			return true;
-		ret = icbmsg_next_event(c->link, &ev, 0);
+		ret = c->backend->ops->next(c->backend, &ev);
 		if (ret < 0)
 			tool_fail(TOOL_ERROR, "cannot receive: %s", strerror(-ret));
 		if (ret == 0)

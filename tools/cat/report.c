@@ -104,32 +104,6 @@ void report_progress(struct cat *c, int64_t now)
 	text_deinit(&t);
 }
 
-/* A state-file's counters go on where its last user ended. */
-#define SINCE_OPEN(field) (s.field - c->at_open.field)
-
-static void print_statistics(struct cat *c)
-{
-	struct icbmsg_stats s;
-
-	icbmsg_get_stats(c->link, &s, sizeof(s));
-	tool_say("sent %" PRIu64 " messages, %" PRIu64 " bytes; received %" PRIu64
-		 " messages, %" PRIu64 " bytes",
-		 SINCE_OPEN(tx_messages), SINCE_OPEN(tx_bytes), SINCE_OPEN(rx_messages),
-		 SINCE_OPEN(rx_bytes));
-	tool_say("doorbells: %" PRIu64 " sent, %" PRIu64 " not needed, %" PRIu64
-		 " received, %" PRIu64 " repeated, %" PRIu64 " lost",
-		 SINCE_OPEN(doorbells_sent), SINCE_OPEN(doorbells_elided),
-		 SINCE_OPEN(doorbells_received), SINCE_OPEN(rescues), SINCE_OPEN(doorbells_lost));
-	tool_say("blocks free: %" PRIu32 " of %" PRIu32 "; control messages: %" PRIu64
-		 " sent, %" PRIu64 " received",
-		 s.tx_blocks_free, c->block_count, SINCE_OPEN(tx_packets), SINCE_OPEN(rx_packets));
-	tool_say("faults of the other side: %" PRIu64 " packets, %" PRIu64 " blocks, %" PRIu64
-		 " endpoints, %" PRIu64 " releases; restarts: %" PRIu64,
-		 SINCE_OPEN(bad_packets) + SINCE_OPEN(bad_types) + SINCE_OPEN(bad_bounds),
-		 SINCE_OPEN(bad_blocks), SINCE_OPEN(bad_endpoints), SINCE_OPEN(bad_releases),
-		 SINCE_OPEN(restarts));
-}
-
 void report_end(struct cat *c)
 {
 	if (c->progress_shown) {
@@ -146,5 +120,8 @@ void report_end(struct cat *c)
 	if (c->surplus > 0)
 		tool_say("%" PRIu64 " messages came after --count and were not printed",
 			 c->surplus);
-	print_statistics(c);
+	tool_say("sent %" PRIu64 " messages, %" PRIu64 " bytes; received %" PRIu64
+		 " messages, %" PRIu64 " bytes",
+		 c->sent, c->sent_bytes, c->received, c->received_bytes);
+	c->backend->ops->statistics(c->backend);
 }

@@ -12,14 +12,6 @@
 /* Receiving, timers and signals get their turn after as many. */
 #define MESSAGES_PER_TURN 64
 
-bool send_all_released(const struct cat *c)
-{
-	struct icbmsg_stats stats;
-
-	icbmsg_get_stats(c->link, &stats, sizeof(stats));
-	return stats.tx_blocks_free == c->block_count;
-}
-
 bool send_wants_input(const struct cat *c)
 {
 	return c->phase == PHASE_RUNNING && c->bound && !c->has_data && !c->input.ended &&
@@ -79,7 +71,7 @@ static bool on_full(struct cat *c, int64_t now)
 /* Send c->data; false if it has to wait. */
 static bool try_send(struct cat *c, int64_t now)
 {
-	int ret = icbmsg_send(c->ept, c->data, c->size, 0);
+	int ret = c->backend->ops->send(c->backend, c->data, c->size);
 
 	switch (ret) {
 	case 0:
@@ -90,7 +82,6 @@ static bool try_send(struct cat *c, int64_t now)
 	case -ENOBUFS:
 		return on_full(c, now);
 	case -ENOTCONN:
-	case -ECONNRESET:
 		/* The event that says so is on its way. */
 		return false;
 	default:

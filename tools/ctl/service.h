@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-struct json_object;
+#include "common/service.h"
 
 /** A connection to the control socket of a daemon. */
 struct service {
@@ -24,9 +24,6 @@ void service_close(struct service *s);
  * if there is none, or if it says that something is wrong.
  */
 struct json_object *service_ask(struct service *s, struct json_object *request);
-
-/** A request for @command, without arguments. */
-struct json_object *service_request(const char *command);
 
 /* service_text.c: answers for people. */
 void service_print_list(struct json_object *answer);

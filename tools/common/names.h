@@ -4,8 +4,8 @@
  * have a slash and should not have what a terminal acts on. Such bytes are written %XX, as is % and a
  * dot in front. The same writing is understood in the headings of the configuration.
  */
-#ifndef ICBMSGD_NAMES_H
-#define ICBMSGD_NAMES_H
+#ifndef ICBMSG_TOOLS_COMMON_NAMES_H
+#define ICBMSG_TOOLS_COMMON_NAMES_H
 
 #include <icbmsg.h>
 #include <stdbool.h>

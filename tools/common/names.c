@@ -2,7 +2,7 @@
 /*
  * Escaping of names.
  */
-#include "names.h"
+#include "common/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What carries the messages: a link of our own, or the daemon. The loop above knows this table and
+ * nothing below it.
+ */
+#ifndef ICBMSG_TOOLS_CAT_BACKEND_H
+#define ICBMSG_TOOLS_CAT_BACKEND_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cat/options.h"
+
+#define NEVER INT64_MAX
+
+/** Descriptors that a backend waits for. */
+#define BACKEND_FDS 2
+
+enum backend_event_type {
+	BACKEND_BOUND,
+	BACKEND_LOST, /**< after BOUND: unbound; else the daemon wants nothing to do with us */
+	BACKEND_MESSAGE,
+	BACKEND_TROUBLE, /**< something that could not be delivered */
+};
+
+/** Valid until the next call on the backend. */
+struct backend_event {
+	enum backend_event_type type;
+	const uint8_t *data; /**< MESSAGE */
+	size_t size;
+	const char *text;  /**< LOST: the reason, TROUBLE: what; part of a line */
+	const char *doubt; /**< LOST: which messages may not have arrived, or NULL */
+	bool refused;      /**< LOST: there was never a connection worth the name */
+};
+
+struct backend;
+
+struct backend_ops {
+	/** The next event: 1 with @ev, 0 if there is none now, or a negative errno value. */
+	int (*next)(struct backend *b, struct backend_event *ev);
+
+	/**
+	 * 0; -ENOBUFS: no room now; -ENOTCONN: lost, which next() will say; other negative errno
+	 * values are errors.
+	 */
+	int (*send)(struct backend *b, const void *data, size_t size);
+
+	/** Whether nothing that was sent depends on this program any more. */
+	bool (*all_taken)(struct backend *b);
+
+	/**
+	 * Fill in what to poll for: if @reading next(), if @sending room after an -ENOBUFS; and
+	 * always all_taken(). Returns when to look even if nothing happens, NEVER for not at all.
+	 */
+	int64_t (*watch)(struct backend *b, struct pollfd fds[BACKEND_FDS], bool reading,
+			 bool sending);
+
+	/** Why there was no BOUND yet: the rest of a line that says what was waited for. */
+	const char *(*why_not_bound)(struct backend *b);
+
+	/** Lines of statistics on stderr, if there are any. */
+	void (*statistics)(struct backend *b);
+
+	void (*close)(struct backend *b);
+};
+
+/** What is common; each backend has more behind it. */
+struct backend {
+	const struct backend_ops *ops;
+	const char *endpoint; /**< its name */
+	size_t max_size;      /**< bytes of the largest message to send */
+};
+
+/** Called with what the user should know; @warning: even without --verbose. */
+typedef void backend_log(void *user, bool warning, const char *line);
+
+/** Open what @o asks for. Ends the program with a message if that is not possible. */
+struct backend *direct_open(const struct options *o, backend_log *log, void *user);
+struct backend *daemon_open(const struct options *o, backend_log *log, void *user);
+
+/** Monotonic clock in ns. */
+int64_t cat_now(void);
+
+/** For why_not_bound(): the other side has been heard of, or not. */
+const char *backend_why_not_bound(bool up);
+
+#endif
