@@ -212,7 +212,8 @@ unsigned int instance_pump(struct icbmsg *i)
 {
 	struct session *s = i->session;
 	uint32_t rd = s->rx_rd;
-	bool more = i->more;
+	bool more = i->more, soon = i->rung > 0 || s->phase == PHASE_LOST;
+	unsigned int changed;
 
 	i->link.now_ns = clock_coarse();
 	s->count.pumps++;
@@ -221,9 +222,10 @@ unsigned int instance_pump(struct icbmsg *i)
 	i->news |= s->rx_rd != rd || i->link.changed;
 	if (i->rung > 0 || i->ticked)
 		judge_wakeup(i, s->rx_rd != rd && !more);
-	if (s->phase == PHASE_SHAKING || i->glance > 0)
-		wait_glance(i);
-	return instance_settle(i);
+	changed = instance_settle(i);
+	if (s->phase < PHASE_UP || i->glance > 0)
+		wait_glance(i, soon || changed & PROTO_LINK);
+	return changed;
 }
 
 _Static_assert((int)PROTO_REASON_RESTART == (int)ICBMSG_UNBOUND_PEER_RESTART &&
@@ -327,6 +329,7 @@ int instance_open(struct icbmsg **out, struct icbmsg_config *cfg)
 	i->link.ops->start(&i->link);
 	i->rescue_at = clock_now() + i->rescue_interval;
 	wait_ring(i);
+	wait_glance(i, true);
 	*out = i;
 	i = NULL;
 	return 0;

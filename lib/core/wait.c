@@ -144,14 +144,26 @@ static void ring_again(struct icbmsg *i)
 	wait_ring(i);
 }
 
+void wait_tick_at(struct icbmsg *i, int64_t when)
+{
+	struct itimerspec tick = { .it_interval = to_timespec(i->rescue_interval),
+				   .it_value = to_timespec(when) };
+
+	if (when < i->tick_at && timerfd_settime(i->timer_fd, TFD_TIMER_ABSTIME, &tick, NULL) == 0)
+		i->tick_at = when;
+}
+
 static void rescue(struct icbmsg *i, int64_t now)
 {
 	const struct proto_link *l = &i->link;
 	uint32_t progress = l->ops->progress(l);
 
 	if (progress == i->rescue_progress && l->ops->unread(l)) {
-		if (now < i->rescue_at)
+		if (now < i->rescue_at) {
+			/* Not a whole tick later. */
+			wait_tick_at(i, i->rescue_at);
 			return;
+		}
 		ring_again(i);
 	} else {
 		i->session->count.doorbells_lost += i->rescued;
@@ -171,36 +183,36 @@ static void take_tick(struct icbmsg *i)
 	if (now < i->tick_at || read(i->timer_fd, &ticks, sizeof(ticks)) < 0)
 		return;
 	i->tick_at += (int64_t)ticks * i->rescue_interval;
-	i->ticked = true;
+	/* What a glance finds was not to be rescued. */
+	i->ticked = i->glance == 0;
 	rescue(i, now);
-}
-
-void wait_tick_at(struct icbmsg *i, int64_t when)
-{
-	struct itimerspec tick = { .it_interval = to_timespec(i->rescue_interval),
-				   .it_value = to_timespec(when) };
-
-	if (when < i->tick_at && timerfd_settime(i->timer_fd, TFD_TIMER_ABSTIME, &tick, NULL) == 0)
-		i->tick_at = when;
 }
 
 /* From the first glance on each is twice as far away, up to the rescue interval. */
 #define GLANCE_MIN INT64_C(50000)
 
-void wait_glance(struct icbmsg *i)
+static bool comes_up(const struct icbmsg *i)
+{
+	return i->session->phase == PHASE_WAITING || i->session->phase == PHASE_SHAKING;
+}
+
+void wait_glance(struct icbmsg *i, bool soon)
 {
 	int64_t now = clock_now();
 
-	if (i->session->phase != PHASE_SHAKING) {
+	if (!comes_up(i)) {
 		i->glance = 0;
 		return;
 	}
-	if (i->glance > 0 && now < i->glance_at)
-		return;
-	i->glance = i->glance == 0 ? GLANCE_MIN : 2 * i->glance;
-	if (i->glance > i->rescue_interval)
-		i->glance = i->rescue_interval;
-	i->glance_at = now + i->glance;
+	if (soon)
+		i->glance = 0;
+	if (i->glance == 0 || now >= i->glance_at) {
+		i->glance = i->glance == 0 ? GLANCE_MIN : 2 * i->glance;
+		if (i->glance > i->rescue_interval)
+			i->glance = i->rescue_interval;
+		i->glance_at = now + i->glance;
+	}
+	/* Also when a tick has come before. */
 	wait_tick_at(i, i->glance_at);
 }
 

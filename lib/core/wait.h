@@ -39,9 +39,9 @@ void wait_collect(struct icbmsg *i);
 
 /*
  * While the link comes up: firmware does not ring for all that it reads, so look again soon, then
- * more and more seldom.
+ * more and more seldom. @soon: there is a reason to begin with that anew.
  */
-void wait_glance(struct icbmsg *i);
+void wait_glance(struct icbmsg *i, bool soon);
 
 /* Let the timer tick at @when (CLOCK_MONOTONIC ns), unless it does so before. */
 void wait_tick_at(struct icbmsg *i, int64_t when);

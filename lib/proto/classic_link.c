@@ -184,8 +184,8 @@ static bool indices_valid(const struct ring *r)
 	       ring_index_valid(r, shm_load32(r->wr_idx));
 }
 
-/* Is the first packet of @r, up to @wr, a magic? */
-static bool magic_is_first(const struct ring *r, uint32_t wr)
+/* Is the packet at @at of @r, where packets lie up to @wr, a magic? */
+static bool magic_lies_at(const struct ring *r, uint32_t at, uint32_t wr)
 {
 	uint8_t packet[RING_PACKET_MAX];
 	uint32_t next;
@@ -193,14 +193,14 @@ static bool magic_is_first(const struct ring *r, uint32_t wr)
 
 	if (!ring_index_valid(r, wr))
 		return false;
-	len = ring_peek(r, 0, wr, packet, &next);
+	len = ring_peek(r, at, wr, packet, &next);
 	return len > 0 && control_is_magic(packet, (uint32_t)len);
 }
 
 /* Does R begin with an announcement? */
 static bool begins_with_magic(const struct proto_link *l)
 {
-	return magic_is_first(&l->rx_ring, ring_load_wr(&l->rx_ring));
+	return magic_lies_at(&l->rx_ring, 0, ring_load_wr(&l->rx_ring));
 }
 
 /*
@@ -263,6 +263,7 @@ static void lay_out(struct proto_link *l)
 		s->tx_wr = classic_magic_at_reader(&l->tx_ring, s->tx_rd);
 	else
 		s->tx_wr = classic_magic_at_start(&l->tx_ring, s->tx_rd);
+	s->tx_laid = s->tx_wr;
 	s->rx_rd = 0;
 	s->rx_wr = ring_load_wr(&l->rx_ring);
 	s->rescues = 0;
@@ -390,6 +391,22 @@ static bool read_announcement(struct proto_link *l)
 }
 
 /*
+ * Does the announcement lie as it was laid out? Firmware reads over a magic that somebody has
+ * written into, as if it were none, and waits for another.
+ */
+static bool announcement_is_whole(const struct proto_link *l)
+{
+	const struct session *s = l->s;
+	const struct ring *r = &l->tx_ring;
+
+	if (s->at_reader)
+		return magic_lies_at(r, s->tx_rd, s->tx_laid);
+	return magic_lies_at(r, 0, s->tx_laid) &&
+	       (s->tx_laid < 2 * CLASSIC_MAGIC_PACKET ||
+		magic_lies_at(r, CLASSIC_MAGIC_PACKET, s->tx_laid));
+}
+
+/*
  * (5) Who has read our announcement may have died since: something more to read shows whether its
  * reader is the one whose announcement we have read.
  */
@@ -409,7 +426,7 @@ static bool is_intact_so_far(const struct proto_link *l)
 /* A reader that starts finds the announcement, or would have to be offered it anew. */
 static bool announcement_stands(const struct proto_link *l)
 {
-	return magic_is_first(&l->tx_ring, l->tx_ring.len - 4);
+	return magic_lies_at(&l->tx_ring, 0, l->tx_ring.len - 4);
 }
 
 /*
@@ -466,8 +483,10 @@ static void shake(struct proto_link *l)
 		return;
 	if (s->pinged)
 		come_up(l);
-	else
+	else if (announcement_is_whole(l))
 		ping(l);
+	else
+		fail_handshake(l);
 }
 
 void classic_handshake(struct proto_link *l)

@@ -48,13 +48,20 @@ static bool lies_at_start(const struct ring *r)
 	return memcmp(bytes + RING_PACKET_HEADER, control_magic, CONTROL_MAGIC_SIZE) == 0;
 }
 
+/*
+ * An empty length, for who comes upon it. Who has just read the length of an old packet there, and
+ * reads this as its contents, finds data in block 255, which it refuses (but where there are 256 blocks);
+ * 0 would be data in block 0, for endpoint 0.
+ */
+#define EMPTY 0x00ff0000u
+
 void classic_magic_clear(const struct ring *r)
 {
 	uint32_t kept = lies_at_start(r) ? MAGIC_WORDS : 1;
 
 	shm_store32(&r->data[0], 0);
 	for (uint32_t i = kept; i < r->len / 4; i++)
-		shm_store32(&r->data[i], 0);
+		shm_store32(&r->data[i], EMPTY);
 	barrier_full();
 }
 

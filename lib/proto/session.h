@@ -106,6 +106,7 @@ struct session {
 	 * shows in shared memory: its wr_idx is tx_wr then. */
 	uint32_t tx_wr;
 	uint32_t rx_rd;
+	uint32_t tx_laid; /* where the announcement ends */
 	/* Classic, the other side's reading of our ring. */
 	uint32_t tx_rd;      /* last seen in shared memory */
 	uint32_t rescues;    /* rung in vain since it last read, or since the announcement */

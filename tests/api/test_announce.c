@@ -188,9 +188,27 @@ static void what_is_read_in_silence_is_seen(void **state)
 	}
 }
 
+/* Nor does a follower for having read our announcement, when it knows already who we are. */
+static void an_announcement_read_in_silence_is_seen(void **state)
+{
+	struct pollfd fd = { .events = POLLIN };
+
+	(void)state;
+	interval = "1m";
+	start(true, 0, 0, 0);
+	interval = "50ms";
+	fd.fd = icbmsg_get_fd(r.link);
+	while (state_now() != ICBMSG_LINK_UP) {
+		if (poll(&fd, 1, (int)(SURELY / MS)) != 1)
+			fail_msg("nobody looks whether the firmware has read the announcement");
+		read_ring();
+	}
+	end();
+}
+
 int main(void)
 {
-	/* Ring lengths 32, 36, 40, 44, 48, 52, 56, 60, 64 and 312. */
+	/* Ring lengths 32, 36, 40, 44, 48, 52, 56, 60, 64 and 312; one with session words. */
 	static const struct ends_param params[] = {
 		{ "classic", 4, 4, 1, 1, 0x200, 0x200, NULL, NULL },
 		{ "classic", 4, 8, 1, 1, 0x200, 0x200, NULL, NULL },
@@ -202,6 +220,7 @@ int main(void)
 		{ "classic", 4, 4, 3, 2, 0x404, 0x404, NULL, NULL },
 		{ "classic", 4, 4, 3, 3, 0x400, 0x400, NULL, NULL },
 		{ "classic", 4, 4, 16, 21, 0x1000, 0x1000, NULL, NULL },
+		{ "classic", 4, 32, 3, 3, 0x400, 0x400, NULL, NULL },
 		{ 0 },
 	};
 	const struct CMUnitTest tests[] = {
@@ -210,6 +229,7 @@ int main(void)
 		cmocka_unit_test(a_stale_index_is_not_taken_for_read_by_an_initiator),
 		cmocka_unit_test(a_stale_index_is_not_taken_for_read_by_a_follower),
 		cmocka_unit_test(what_is_read_in_silence_is_seen),
+		cmocka_unit_test(an_announcement_read_in_silence_is_seen),
 	};
 
 	return ends_run_params(params, "", tests, sizeof(tests) / sizeof(tests[0]));

@@ -259,9 +259,9 @@ static void a_ping_that_nobody_reads_is_given_up(void **state)
 
 	(void)state;
 	shm_store32(b->in.rd_idx, bare_tx_wr(b));
-	shm_store32(&b->in.data[0], 0xffff);
 	b->l.ops->pump(&b->l);
 	assert_true(b->s.pinged);
+	shm_store32(&b->in.data[0], 0xffff);
 	bare_read(b);
 	assert_int_equal(b->stopped, 1);
 	bare_rescue(b, 10);
@@ -270,6 +270,22 @@ static void a_ping_that_nobody_reads_is_given_up(void **state)
 		b->l.ops->pump(&b->l);
 	}
 	assert_int_equal(b->s.phase, PHASE_UP);
+	bare_free(b);
+}
+
+/* Firmware reads over a magic that somebody has written into: what was read shows nothing then. */
+static void a_spoilt_announcement_is_laid_out_again(void **state)
+{
+	struct bare *b = half_way(true);
+
+	(void)state;
+	shm_store32(&b->in.data[2], 0);
+	shm_store32(b->in.rd_idx, bare_tx_wr(b));
+	b->l.ops->pump(&b->l);
+	assert_false(b->s.pinged);
+	assert_int_equal(b->s.phase, PHASE_LOST);
+	bare_start(b);
+	assert_int_not_equal(bare_tx_wr(b), shm_load32(b->in.rd_idx));
 	bare_free(b);
 }
 
@@ -415,6 +431,7 @@ int main(void)
 		cmocka_unit_test(a_restart_at_disarming_is_seen),
 		cmocka_unit_test(consumption_is_proven_by_what_is_read_next),
 		cmocka_unit_test(a_ping_that_nobody_reads_is_given_up),
+		cmocka_unit_test(a_spoilt_announcement_is_laid_out_again),
 		cmocka_unit_test(a_live_session_is_left_alone),
 		cmocka_unit_test(garbage_is_no_session),
 		cmocka_unit_test(a_halted_core_is_left_alone),

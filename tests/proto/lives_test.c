@@ -32,6 +32,7 @@ struct group {
 	const char *name;
 	bool library[2], zephyr[2]; /* what a side can be; both: drawn at each start */
 	bool told;                  /* with alignment 4, too */
+	bool corrupted;             /* somebody writes into memory for a while */
 };
 
 struct geometry {
@@ -97,6 +98,56 @@ static void kill_side(const struct group *g, int side)
 	lives_kill(&world, side);
 }
 
+static void kill_or_close(const struct group *g, int side)
+{
+	world.life[side].kind = draw_kind(g, side);
+	if (coop_random(3) == 0)
+		lives_close(&world, side);
+	else
+		lives_kill(&world, side);
+}
+
+/* Write into a word of a region; more often than not into one that matters. */
+static void corrupt(void)
+{
+	const struct layout_region *r = &world.region[coop_random(2)];
+	uint32_t word, at[] = { r->rd_idx,
+				r->rd_idx + 4,
+				r->wr_idx,
+				r->ring_data,
+				r->ring_data + coop_random(r->ring_len / 4) * 4,
+				r->blocks_off + coop_random(r->block_count) * r->block_size };
+	uint8_t *p = world.map + r->begin + at[coop_random(sizeof(at) / sizeof(at[0]))];
+
+	memcpy(&word, p, sizeof(word));
+	switch (coop_random(3)) {
+	case 0:
+		word ^= 1u << coop_random(32);
+		break;
+	case 1:
+		word = coop_random(UINT32_MAX);
+		break;
+	default:
+		word = coop_random(64) * 4;
+		break;
+	}
+	memcpy(p, &word, sizeof(word));
+}
+
+/* Whatever has become of a session: when firmware, or else either end, starts anew all is well. */
+static void corrupt_and_restart(const struct group *g)
+{
+	world.corrupted = true;
+	world.right_from = UINT32_MAX;
+	for (uint32_t i = 1 + coop_random(5); i > 0; i--) {
+		coop_turns(1 + coop_random(LIFE_MAX));
+		corrupt();
+	}
+	coop_turns(1 + coop_random(LIFE_MAX));
+	world.right_from = world.lives + 1;
+	kill_side(g, g->zephyr[1] ? 1 : (int)coop_random(2));
+}
+
 /* Firmware does not take up a new session of the other side: it has to be restarted. */
 static bool free_held(const struct group *g)
 {
@@ -124,23 +175,38 @@ static bool comes_back(const struct group *g)
 	return false;
 }
 
-static void fail_run(const struct group *g, const struct geometry *geo)
+/* Once nobody sends any more nothing stays under way. */
+static bool comes_to_rest(void)
+{
+	world.quiet = true;
+	for (uint32_t i = 0; i < PATIENCE && !world.error[0]; i++) {
+		coop_turns(TURNS);
+		if (lives_idle(&world))
+			return true;
+	}
+	return false;
+}
+
+static void fail_run(const struct group *g, const struct geometry *geo, const char *what)
 {
 	for (int side = 0; side < 2; side++) {
 		const struct life *e = &world.life[side];
 
-		print_error("side %d: %s, life %u, bound %d, received %u, phase %d, link %d\n",
+		print_error("side %d: %s, life %u, bound %d, received %u, phase %d, link %d, "
+			    "%u blocks, %u held\n",
 			    side, e->lives_as == LIBRARY ? "library" : "zephyr", e->number,
-			    e->bound, e->received, e->s.phase, e->fw.link);
+			    e->talk[0].bound, e->talk[0].received, e->s.phase, e->fw.link,
+			    e->s.tx_used, e->held_count);
 	}
 	fail_msg("%s, alignment %u, word %u, %u/%u blocks, seed %llu: %s", g->name, geo->alignment,
 		 geo->word_size, geo->blocks[0], geo->blocks[1], (unsigned long long)seed,
-		 world.error[0] ? world.error : "the two do not talk");
+		 world.error[0] ? world.error : what);
 }
 
 static void run(const struct group *g, const struct geometry *geo, bool told)
 {
 	uint32_t kills = coop_random(KILLS_MAX);
+	uint32_t least = geo->blocks[0] < geo->blocks[1] ? geo->blocks[0] : geo->blocks[1];
 
 	memset(&world, 0, sizeof(world));
 	world.told = told;
@@ -148,13 +214,19 @@ static void run(const struct group *g, const struct geometry *geo, bool told)
 	fill_memory();
 	for (int side = 0; side < 2; side++)
 		world.life[side].kind = draw_kind(g, side);
+	world.epts = 1 + coop_random(least < LIVES_EPTS_MAX ? least : LIVES_EPTS_MAX);
+	world.back_off = coop_random(2);
 	lives_begin(&world);
 	while (kills-- > 0 && !world.error[0]) {
 		coop_turns(1 + coop_random(coop_random(4) ? LIFE_MAX : 80));
-		kill_side(g, (int)coop_random(2));
+		kill_or_close(g, (int)coop_random(2));
 	}
+	if (g->corrupted)
+		corrupt_and_restart(g);
 	if (!comes_back(g))
-		fail_run(g, geo);
+		fail_run(g, geo, "the two do not talk");
+	if (!g->corrupted && !comes_to_rest())
+		fail_run(g, geo, "blocks, buffers or packets stay under way");
 	coop_end();
 }
 
@@ -186,9 +258,15 @@ static void lives(void **state)
 int main(int argc, char **argv)
 {
 	static struct group groups[] = {
-		{ "two libraries", { true, true }, { false, false }, true },
-		{ "a library and Zephyr", { true, false }, { false, true }, false },
-		{ "a library and either", { true, true }, { false, true }, false },
+		{ "two libraries", { true, true }, { false, false }, true, false },
+		{ "a library and Zephyr", { true, false }, { false, true }, false, false },
+		{ "a library and either", { true, true }, { false, true }, false, false },
+		{ "two libraries, corruption", { true, true }, { false, false }, true, true },
+		{ "a library and Zephyr, corruption",
+		  { true, false },
+		  { false, true },
+		  false,
+		  true },
 	};
 	struct CMUnitTest tests[COUNT(groups)];
 
