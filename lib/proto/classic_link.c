@@ -430,12 +430,13 @@ static bool announcement_stands(const struct proto_link *l)
 }
 
 /*
- * Firmware has started since, and what we read was left from before. Ours stands as it is, as long
- * as there is room for another ping.
+ * Firmware has started since, and what we read was left from before. Ours stands as it is, for one
+ * more ping: a side that starts all the time is to be answered more and more slowly.
  */
 static bool begins_again(const struct proto_link *l)
 {
 	return l->s->magic_consumed && announcement_stands(l) &&
+	       l->s->tx_wr <= l->s->tx_laid + CLASSIC_PING &&
 	       l->s->tx_wr + 2 * CLASSIC_PING <= l->tx_ring.len - 8 &&
 	       load_word(l->tx_word) == l->s->peer_word &&
 	       shm_load32_acquire(l->rx_ring.rd_idx) == 0;

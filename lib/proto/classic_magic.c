@@ -43,7 +43,7 @@ static bool lies_at_start(const struct ring *r)
 	for (uint32_t i = 1; i < MAGIC_WORDS; i++) {
 		uint32_t word = htole32(shm_load32(&r->data[i]));
 
-		memcpy(bytes + 4 * i, &word, sizeof(word));
+		memcpy(bytes + (size_t)4 * i, &word, sizeof(word));
 	}
 	return memcmp(bytes + RING_PACKET_HEADER, control_magic, CONTROL_MAGIC_SIZE) == 0;
 }
