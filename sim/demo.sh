@@ -25,7 +25,7 @@ clean_up() {
 		kill "$pid" 2>/dev/null || true
 	done
 	for pid in $started; do
-		wait "$pid" || true
+		wait "$pid" 2>/dev/null || true
 	done
 	rm -rf "$work" "$run"
 }
