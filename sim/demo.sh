@@ -129,7 +129,7 @@ ask() {
 
 # The three programs; each takes messages from standard input and prints what comes.
 program_one() {
-	exec socat -b 65536 - "UNIX-CONNECT:$run/echo/chat,type=5"
+	exec "$bin/icbmsg-cat" --socket "$run" --keep --raw echo:chat
 }
 
 program_two() {
@@ -243,6 +243,6 @@ title "4. Again, with 20 % of all doorbells lost on the way"
 transfer --region-size 32k --drop-doorbells 20 --seed 2
 
 title "5. Three programs share one link through the daemon, icbmsgd"
-share "socat too"
+share icbmsg-cat
 
 title "All done: two chats answered, four files received byte for byte, one link shared."

@@ -16,8 +16,6 @@ setup_file() {
 setup() {
 	load daemon.bash
 	common_setup
-	mkfifo ready
-	exec 6<>ready
 }
 
 teardown() {
@@ -39,9 +37,15 @@ far() {
 	"$bin/icbmsg-cat" --direct far.conf --raw --quiet "$@" file
 }
 
-# What the daemon's side does; `icbmsg-cat -s` is one of such clients.
+# near OPTION...: icbmsg-cat through the daemon.
 near() {
-	python3 "$ICBMSG_SOURCE_DIR/tests/daemon/file.py" "$1" run/net/file "${@:2}"
+	"$bin/icbmsg-cat" --socket run --raw --quiet "$@" net:file
+}
+
+# Connected is not accepted yet, and who is not gets nothing.
+accepted() {
+	python3 -c 'from sockets import *
+until(lambda: limit("max-clients")["used"] == 1, "the receiver")'
 }
 
 # did_not_grow: the most memory the daemon ever had, which is the same whatever the file's size; some
@@ -53,7 +57,7 @@ did_not_grow() {
 	[ -n "$ICBMSG_SANITIZE" ] || [ "$peak" -lt 8000 ]
 }
 
-@test "a file to icbmsg-cat at the far side, and back" {
+@test "a file from icbmsg-cat to icbmsg-cat at the far side, and back" {
 	local count=$(((file_mb * 1048576 + size - 1) / size)) receiver
 	link 0 64k >link.conf
 	link 64k 0 >far.conf
@@ -61,12 +65,12 @@ did_not_grow() {
 	start_daemon
 	far --receive-only --count "$count" 3>&- | sha256sum >there &
 	receiver=$!
-	near send "$file" "$size"
+	near --send-only --file "$file" --input raw --size "$size"
 	wait "$receiver"
 	cmp there "$file.sum"
-	near receive $((file_mb * 1048576)) 3>&- | sha256sum >back &
+	near --receive-only --keep --count "$count" 3>&- | sha256sum >back &
 	receiver=$!
-	read -t 240 -r _ <&6
+	accepted
 	far --send-only --file "$file" --input raw --size "$size"
 	wait "$receiver"
 	cmp back "$file.sum"
@@ -77,6 +81,6 @@ did_not_grow() {
 	start_core --endpoint file
 	config "[endpoint net/file]" "policy = block"
 	start_daemon
-	near both "$file" "$size"
+	python3 "$ICBMSG_SOURCE_DIR/tests/daemon/file.py" run/net/file "$file" "$size"
 	did_not_grow
 }
