@@ -70,16 +70,41 @@ uint32_t classic_magic_at_start(const struct ring *r, uint32_t x);
 /* Does that reach a reader that stands at @x? */
 bool classic_magic_reaches(const struct ring *r, uint32_t x);
 
+/* Is the packet at @at of @r, where packets lie up to @wr, a magic? */
+bool classic_magic_lies(const struct ring *r, uint32_t at, uint32_t wr);
+
 /* R7, in a cleared ring: where the reader stands. Returns the end. */
 uint32_t classic_magic_at_reader(const struct ring *r, uint32_t x);
 
-/* classic_link.c: coming up, and restarts of the other side */
+/* classic_open.c: opening a session */
 
 void classic_start(struct proto_link *l);
 void classic_stop(struct proto_link *l);
 
+/* (1) Who we are now; nothing else is written before it is sure that nobody is in a session. */
+void classic_open(struct proto_link *l);
+
+/* (2) May memory hold a live session of firmware, which a new layout would damage? */
+bool classic_is_held(struct proto_link *l);
+
+/* (3) Lay our announcement out, and acknowledge the other side's id. */
+void classic_lay_out(struct proto_link *l);
+
+/* classic_handshake.c: coming up */
+
 /* Take what may be taken while the link is not up, and let it come up. */
 void classic_handshake(struct proto_link *l);
+
+/* Does R begin with an announcement? */
+bool classic_begins_with_magic(const struct proto_link *l);
+
+/* Has all been read that lies in T? */
+bool classic_announcement_read(const struct proto_link *l);
+
+/* Does a reader that starts find our announcement? Otherwise it has to be offered it anew. */
+bool classic_announcement_stands(const struct proto_link *l);
+
+/* classic_link.c: signs of a restart, and what is done about silence */
 
 /*
  * Is the session still the one that is up, as the session word and R.rd tell? NULL, or the counter
@@ -92,6 +117,9 @@ uint64_t *classic_sign(const struct proto_link *l);
  * believed. True if the link is fine; otherwise it has been given up.
  */
 bool classic_look(struct proto_link *l);
+
+/* (8) Give back what was read of an announcement, so that it can be read again. */
+void classic_withdraw(struct proto_link *l);
 
 /* Give the session up. @sign: which counter of signs of a restart this is. */
 void classic_lose(struct proto_link *l, uint8_t reason, uint64_t *sign);

@@ -122,3 +122,15 @@ uint32_t classic_magic_at_reader(const struct ring *r, uint32_t x)
 	ring_publish(r, end);
 	return end;
 }
+
+bool classic_magic_lies(const struct ring *r, uint32_t at, uint32_t wr)
+{
+	uint8_t packet[RING_PACKET_MAX];
+	uint32_t next;
+	int len;
+
+	if (!ring_index_valid(r, wr))
+		return false;
+	len = ring_peek(r, at, wr, packet, &next);
+	return len > 0 && control_is_magic(packet, (uint32_t)len);
+}
