@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A classic link that comes up: who is at the other side, Zephyr or another libicbmsg, and whether both
- * have read what the other has announced. Numbers in brackets are the rules of SESSIONS.md; T is our
- * tx region, R our rx region.
+ * A classic link that comes up: who is at the other side, Zephyr or another libicbmsg, and whether
+ * both have read what the other has announced. Numbers in brackets are the rules of SESSIONS.md; T
+ * is our tx region, R our rx region.
  */
 #include "proto/classic.h"
 #include "proto/classic_words.h"

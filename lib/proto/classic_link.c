@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The classic link that is up, or is to come up: signs that the other side has started anew, losing a
- * session, and what is done about silence. R1 to R7 are the rules of protocol.md section 3; numbers
- * in brackets are the rules of SESSIONS.md, which tests/model verifies. T is our tx region, R our rx
- * region.
+ * The classic link that is up, or is to come up: signs that the other side has started anew, losing
+ * a session, and what is done about silence. R1 to R7 are the rules of protocol.md section 3;
+ * numbers in brackets are the rules of SESSIONS.md, which tests/model verifies. T is our tx region,
+ * R our rx region.
  */
 #include "proto/classic.h"
 #include "proto/classic_words.h"
@@ -11,7 +11,7 @@
 /* Fruitless rescues after which the announcement is laid out anew (7). */
 #define RESCUES_PER_LAYOUT 4
 
-/* Fruitless rescues after which a reader that has read it is given up, where that is right at all. */
+/* Fruitless rescues after which a reader that has read it is given up, where that is right. */
 #define RESCUES_IN_VAIN 10
 
 /* ------------------------------------------------------------------------------------------------

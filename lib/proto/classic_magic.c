@@ -50,7 +50,7 @@ static bool lies_at_start(const struct ring *r)
 
 /*
  * An empty length, for who comes upon it. Who has just read the length of an old packet there, and
- * reads this as its contents, finds data in block 255, which it refuses (but where there are 256 blocks);
+ * reads this as its contents, finds data in block 255, which it refuses (but where there are 256);
  * 0 would be data in block 0, for endpoint 0.
  */
 #define EMPTY 0x00ff0000u

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Opening a classic session: who we are, whether memory may be written at all, and our announcement.
+ * Opening a classic session: who we are, whether memory may be written, and our announcement.
  * Numbers in brackets are the rules of SESSIONS.md; T is our tx region, R our rx region.
  */
 #include "proto/classic.h"
@@ -56,7 +56,7 @@ static bool may_have_been_used(const struct proto_link *l)
 	       shm_load32(l->tx_ring.wr_idx) != 0;
 }
 
-/* Firmware that has started has set R.rd to 0, which it can also be in a session, at the ring's end. */
+/* Firmware that starts sets R.rd to 0; in a session it can be that, too, at the ring's end. */
 static bool has_started(const struct proto_link *l)
 {
 	return shm_load32_acquire(l->rx_ring.rd_idx) == 0 && classic_begins_with_magic(l);
