@@ -131,6 +131,20 @@ await() {
 	[ "$status" -eq 143 ]
 }
 
+@test "who comes anew over a live session leaves it alone, and says what to do" {
+	"$sim" echo --shm "$shm" --print-config link.conf --banner >banner 3>&- &
+	local pid=$! status=0
+	until [ -s banner ]; do :; done
+	[ "$("$cat" -d link.conf -m one -n 1 ep0)" = one ]
+	cp "/dev/shm/$shm" before
+	run -3 "$cat" -d link.conf --wait 200ms -m two -n 1 ep0
+	[[ $output == *'in a session with an earlier program of this side'*'restart it'* ]]
+	cmp before "/dev/shm/$shm"
+	kill "$pid"
+	wait "$pid" || status=$?
+	[ "$status" -eq 143 ]
+}
+
 @test "lines come back although doorbells get lost, late and merged, and the core stops" {
 	local initiator
 	for initiator in A B; do

@@ -113,7 +113,11 @@ static int64_t direct_watch(struct backend *b, struct pollfd fds[BACKEND_FDS], b
 
 static const char *direct_why_not_bound(struct backend *b)
 {
-	return backend_why_not_bound(stats_of(b).state == ICBMSG_LINK_UP);
+	enum icbmsg_link_state state = stats_of(b).state;
+
+	if (state == ICBMSG_LINK_HELD)
+		return "the firmware is in a session with an earlier program of this side; restart it";
+	return backend_why_not_bound(state == ICBMSG_LINK_UP);
 }
 
 /* A state-file's counters go on where its last user ended. */
