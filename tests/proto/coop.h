@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <ucontext.h>
 
-#define COOP_STACK (256u * 1024)
+#define COOP_STACK ((size_t)256 * 1024)
 
 struct coop_end {
 	ucontext_t context;
