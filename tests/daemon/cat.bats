@@ -41,6 +41,15 @@ start() {
 	started=$!
 }
 
+# taken LINE: write it to 7, until icbmsg-cat has read it.
+taken() {
+	echo "$1" >&7
+	until python3 -c 'import fcntl, sys, termios
+sys.exit(any(fcntl.ioctl(7, termios.FIONREAD, bytes(4))))'; do
+		:
+	done
+}
+
 # said TEXT: read from 9 until a line has TEXT.
 said() {
 	local line
@@ -383,8 +392,9 @@ stranger() {
 	start -s run -U chat
 	said 'bound chat'
 	kill -STOP "$daemon"
-	echo three >&7
-	exec 7>&-
+	# What it takes after another message it takes when that one has been sent.
+	taken three
+	taken four
 	kill -KILL "$daemon"
 	wait "$daemon" || true
 	daemon=''
