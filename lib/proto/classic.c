@@ -259,7 +259,8 @@ static bool drain_to(struct proto_link *l, uint32_t wr)
 			return false;
 		}
 		record(l, RECORDER_RX, rd, packet, (uint32_t)len);
-		if (!handle(l, packet, (uint32_t)len))
+		/* Before it is answered: the room it took must be there for what the answer causes. */
+		if (!classic_consume(l, next) || !handle(l, packet, (uint32_t)len))
 			return false;
 		rd = next;
 	}
@@ -271,12 +272,12 @@ static bool drain_to(struct proto_link *l, uint32_t wr)
 		classic_lose(l, PROTO_REASON_ERROR, &l->s->count.restarts_packet);
 		return false;
 	}
-	return classic_consume(l, rd);
+	return true;
 }
 
 /*
- * Read until the ring is empty, publish, look again behind a full fence (section 6). What is read
- * is handled before it is published as read.
+ * Read until the ring is empty, publishing each packet as read, and look again behind a full fence
+ * (section 6).
  */
 static void drain(struct proto_link *l)
 {
