@@ -272,6 +272,31 @@ static void a_restart_while_handling_is_seen_on_any_memory(void **state)
 	a_restart_while_handling_is_seen(MEM_DEVICE);
 }
 
+static void assert_given_back(void *user, const char *line)
+{
+	struct bare *b = user;
+
+	(void)line;
+	assert_int_equal(bare_rx_rd(b), b->wr);
+}
+
+/* A packet's room is the other side's again before the packet is answered (section 2). */
+static void room_is_given_back_before_an_answer(void **state)
+{
+	struct bare *b = bare_up(64, true);
+
+	(void)state;
+	b->l.log = assert_given_back;
+	b->l.log_user = b;
+	/* For an endpoint that is not bound: worth a line, and released behind it. */
+	bare_control(b, CONTROL_DATA, 9, 0);
+	b->l.ops->pump(&b->l);
+	assert_int_equal(b->s.count.bad_endpoints, 1);
+	bare_read(b);
+	assert_int_equal(b->last.type, CONTROL_RELEASE_DATA);
+	bare_free(b);
+}
+
 /* R2: looked for behind each packet's copy: nothing of two sessions in one is handled. */
 static void a_restart_before_the_next_packet_is_seen(void **state)
 {
@@ -342,6 +367,7 @@ int main(void)
 	const struct CMUnitTest rules[] = {
 		cmocka_unit_test(word_0_stays_zero_over_thousands_of_packets),
 		cmocka_unit_test(word_0_is_zero_at_every_moment),
+		cmocka_unit_test(room_is_given_back_before_an_answer),
 		cmocka_unit_test(a_moved_read_index_is_a_sign),
 		cmocka_unit_test(a_moved_read_index_stops_packets),
 		cmocka_unit_test(a_moved_read_index_stops_messages),
