@@ -85,6 +85,13 @@ void core_done(const struct core *core, const struct traffic *t)
 	eventfd_write(core->done_fd, 1);
 }
 
+bool core_stopped(const struct core *core)
+{
+	struct pollfd stop = { .fd = core->stop_fd, .events = POLLIN };
+
+	return poll(&stop, 1, 0) > 0;
+}
+
 bool core_sleep(const struct core *core, int fd)
 {
 	struct pollfd fds[] = {

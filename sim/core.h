@@ -92,6 +92,9 @@ int core_turn(const struct core *core, struct traffic *t);
 /* Everything is sent and received: note that and tell the parent. */
 void core_done(const struct core *core, const struct traffic *t);
 
+/* Is the core to end? From then on the other side may have left already. */
+bool core_stopped(const struct core *core);
+
 /* Sleep until @fd or the stop descriptor says something. False if the core is to end. */
 bool core_sleep(const struct core *core, int fd);
 

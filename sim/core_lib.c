@@ -98,16 +98,17 @@ static void on_bound(struct icbmsg_ept *ept, void *user)
 static void on_unbound(struct icbmsg_ept *ept, const struct icbmsg_unbound *info, void *user)
 {
 	struct lib_endpoint *e = user;
+	struct lib_core *c = e->owner;
 
-	if (e->owner->core->corrupted) {
+	c->bound--;
+	if (c->core->corrupted) {
 		/* What was on its way will not come, and the other side may be another one. */
-		e->owner->bound--;
-		stream_rx_reset(&e->owner->traffic.rx, e->index);
-		return;
+		stream_rx_reset(&c->traffic.rx, e->index);
+	} else if (!core_stopped(c->core)) {
+		core_fail(c->core, "endpoint %s was lost: %s", icbmsg_ept_name(ept),
+			  icbmsg_unbound_reason_name(info->reason));
+		c->failed = true;
 	}
-	core_fail(e->owner->core, "endpoint %s was lost: %s", icbmsg_ept_name(ept),
-		  icbmsg_unbound_reason_name(info->reason));
-	e->owner->failed = true;
 }
 
 static void on_received(struct icbmsg_ept *ept, const void *data, size_t size, void *user)
