@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEYS_MAX 16u
+#define KEYS_MAX 32u
 #define ERROR_SIZE 512u
 
 /** How a value is written, and what it becomes at its place. */

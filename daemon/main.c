@@ -6,11 +6,21 @@
 
 #include "activation.h"
 #include "common/tool.h"
+#include "confine.h"
 #include "log.h"
 #include "notify.h"
 #include "options.h"
 #include "server.h"
 #include "signals.h"
+
+/* Everything that needs privileges, and the end of them. */
+static bool open_all(struct server *s, char error[ERROR_SIZE])
+{
+	if (server_init(s, error) < 0)
+		return false;
+	activation_finish();
+	return confine(s, error) == 0;
+}
 
 static int start(struct server *s, const struct options *o)
 {
@@ -19,8 +29,7 @@ static int start(struct server *s, const struct options *o)
 
 	notify_init();
 	activation_init();
-	if (server_init(s, error) == 0) {
-		activation_finish();
+	if (open_all(s, error)) {
 		serve(s, o->banner);
 		status = TOOL_OK;
 	} else {

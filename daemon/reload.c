@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "confine.h"
 #include "control.h"
 #include "exported.h"
 #include "instance.h"
@@ -114,6 +115,7 @@ static void open_instances(struct reloading *r)
 	const struct instance_section *section, *before;
 	char error[ERROR_SIZE];
 	struct instance *i;
+	int ret;
 
 	STAILQ_FOREACH(section, &r->new->instances, next) {
 		before = settings_find_instance(r->old, section->name);
@@ -121,8 +123,9 @@ static void open_instances(struct reloading *r)
 			compare_link(r, before, section);
 		if (server_find(r->server, section->name))
 			continue;
-		if (instance_open(&i, r->server, section, error) < 0)
-			note(r, CHANGE_FAILED, "%.250s", error);
+		ret = instance_open(&i, r->server, section, error);
+		if (ret < 0)
+			note(r, CHANGE_FAILED, "%.250s%s", error, confine_hint(ret));
 		else
 			note(r, CHANGE_DONE, "[instance %s]: opened", section->name);
 	}

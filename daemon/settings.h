@@ -28,6 +28,13 @@ enum on_unbound {
 	UNBOUND_KEEP,  /**< clients stay and wait */
 };
 
+/** Whether privileges are given up. */
+enum confine {
+	CONFINE_AUTO, /**< as far as the kernel can */
+	CONFINE_YES,  /**< or not start */
+	CONFINE_NO,
+};
+
 /** [daemon] */
 struct daemon_settings {
 	char rundir[KEY_PATH_SIZE];
@@ -38,6 +45,7 @@ struct daemon_settings {
 	uint64_t max_bytes, max_bytes_per_uid; /**< that wait for clients */
 	uint32_t max_held, max_held_per_uid;   /**< received buffers that wait for clients */
 	int64_t drain_timeout;                 /**< ns */
+	unsigned int confine;                  /**< enum confine */
 };
 
 /** [endpoint INSTANCE/NAME] */

@@ -17,6 +17,8 @@
 #define A_DURATION "a duration up to 1m with its unit (us, ms, s, m)"
 #define A_MODE "an octal mode from 0 to 0777; write for example 0660"
 
+static const char *const confine_choices[] = { "auto", "yes", "no", NULL };
+
 static const struct key daemon_keys[] = {
 	{ .name = "rundir",
 	  .kind = KEY_PATH,
@@ -81,6 +83,13 @@ static const struct key daemon_keys[] = {
 	  .max = NS_PER_MINUTE,
 	  .fallback = "5s",
 	  .form = A_DURATION },
+	{ .name = "confine",
+	  .kind = KEY_CHOICE,
+	  .field = D(confine),
+	  .choices = confine_choices,
+	  .fallback = "auto",
+	  .form = "auto, yes or no",
+	  .fixed = true },
 };
 
 static const char *const policies[] = { "drop-oldest", "drop-newest", "disconnect", "block", NULL };

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "confine.h"
 #include "log.h"
 #include "notify.h"
 #include "reload.h"
@@ -37,14 +38,16 @@ static void on_reload(evutil_socket_t number, short what, void *user)
 	struct server *s = user;
 	struct changes changes;
 	char error[ERROR_SIZE];
+	int ret;
 
 	(void)number;
 	(void)what;
 	if (s->draining)
 		return;
 	notify("RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_now() / 1000);
-	if (reload(s, &changes, error) < 0)
-		log_error("reload: nothing changes: %s", error);
+	ret = reload(s, &changes, error);
+	if (ret < 0)
+		log_error("reload: nothing changes: %s%s", error, confine_hint(ret));
 	else if (STAILQ_EMPTY(&changes))
 		log_info("reload: nothing has changed");
 	changes_clear(&changes);

@@ -99,7 +99,7 @@ struct client_refusal {
 	uint8_t version_min, version_max; /**< that the daemon speaks */
 	uint8_t reserved;                 /**< 0 */
 	int32_t error;                    /**< a negative errno value */
-	/** What follows: one line of text, without a NUL. */
+					  /** What follows: one line of text, without a NUL. */
 };
 
 struct client_answer {

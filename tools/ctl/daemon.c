@@ -82,35 +82,40 @@ static void pause_for(int64_t ns)
 	nanosleep(&ts, NULL);
 }
 
-static void print(const struct arguments *a, struct json_object *answer,
-		  void (*print_text)(struct json_object *answer))
+/* Returns the exit status that the answer means. */
+static int print(const struct arguments *a, struct json_object *answer,
+		 void (*print_text)(struct json_object *answer))
 {
+	int status = service_has_failed(answer) ? TOOL_ERROR : TOOL_OK;
+
 	if (a->json) {
 		ctl_print_json(answer);
-		return;
+		return status;
 	}
 	/* A person looks at one place; a file gets one after the other. */
 	if (a->watch > 0 && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	print_text(answer);
 	json_object_put(answer);
+	return status;
 }
 
 static int ask(const struct arguments *a, struct json_object *request,
 	       void (*print_text)(struct json_object *answer))
 {
 	struct service s;
+	int status;
 
 	service_open(&s, a->socket);
 	for (;;) {
-		print(a, service_ask(&s, json_object_get(request)), print_text);
+		status = print(a, service_ask(&s, json_object_get(request)), print_text);
 		if (a->watch == 0 || fflush(stdout) != 0)
 			break;
 		pause_for(a->watch);
 	}
 	json_object_put(request);
 	service_close(&s);
-	return tool_finish_stdout(TOOL_OK);
+	return tool_finish_stdout(status);
 }
 
 static int run_simple(const struct ctl_command *command, int argc, char **argv,
@@ -198,7 +203,7 @@ const struct ctl_command ctl_reload = {
 	.summary = "have the daemon read its configuration again",
 	.help = "Usage: icbmsgctl reload [OPTIONS]\n"
 		"Have icbmsgd read its configuration again; print what has changed, and what cannot\n"
-		"without a restart.\n"
+		"without a restart. Exit status 1 if something failed.\n"
 		"\n" COMMON_HELP HELP_HELP,
 	.run = run_reload,
 };

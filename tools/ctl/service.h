@@ -5,6 +5,7 @@
 #ifndef ICBMSG_TOOLS_CTL_SERVICE_H
 #define ICBMSG_TOOLS_CTL_SERVICE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "common/service.h"
@@ -24,6 +25,9 @@ void service_close(struct service *s);
  * if there is none, or if it says that something is wrong.
  */
 struct json_object *service_ask(struct service *s, struct json_object *request);
+
+/** Whether the answer tells of something that was tried and failed. */
+bool service_has_failed(struct json_object *answer);
 
 /* service_text.c: answers for people. */
 void service_print_list(struct json_object *answer);

@@ -152,6 +152,11 @@ static void print_lines(const char *heading, struct json_object *lines)
 		       json_object_get_string(json_object_array_get_idx(lines, n)));
 }
 
+bool service_has_failed(struct json_object *answer)
+{
+	return length(member(answer, "failed")) > 0;
+}
+
 void service_print_changes(struct json_object *answer)
 {
 	struct json_object *changed = member(answer, "changed");

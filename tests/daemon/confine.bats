@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a running icbmsgd has given up. All other tests of icbmsgd run confined, too: they show that
+# it keeps what it needs.
+# shellcheck disable=SC2154 # set by daemon.bash
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load daemon.bash
+	common_setup
+}
+
+teardown() {
+	common_teardown
+}
+
+# field NAME: of the daemon's /proc status.
+field() {
+	sed -n "s/^$1:[[:space:]]*//p" "/proc/$daemon/status"
+}
+
+@test "a running daemon has no capabilities, gains none, and its calls are filtered" {
+	start_core
+	config "[endpoint net/ep0]"
+	start_daemon -o confine=auto
+	[ "$(field NoNewPrivs)" = 1 ]
+	[ "$(field Seccomp)" = 2 ]
+	[ "$(field CapEff)" = 0000000000000000 ]
+	[ "$(field CapPrm)" = 0000000000000000 ]
+	[ "$(field CapInh)" = 0000000000000000 ]
+	"$bin/icbmsg-cat" -s run -m hello -n 1 ep0 >out
+	[ "$(cat out)" = hello ]
+}
+
+@test "confine = no leaves all as it is" {
+	start_core
+	config "[endpoint net/ep0]"
+	start_daemon -o confine=no
+	[ "$(field NoNewPrivs)" = 0 ]
+	[ "$(field Seccomp)" = 0 ]
+	[ "$(field CapEff)" = "$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)" ]
+}
+
+@test "capabilities that the configuration needs are kept, and no others" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	start_core
+	config "[endpoint net/ep0]" "owner = nobody" "socket-buffer = 512M"
+	start_daemon
+	# CAP_CHOWN and CAP_FOWNER (0 and 3), CAP_NET_ADMIN (12), as far as the tests have them.
+	had=$((16#$(sed -n 's/^CapPrm:[[:space:]]*//p' /proc/self/status)))
+	[ $((16#$(field CapPrm))) -eq $((had & 16#1009)) ]
+	[ "$(stat -c %U run/net/ep0)" = nobody ]
+}
+
+@test "what a reload cannot do any more is explained" {
+	start_core
+	config "[endpoint net/ep0]"
+	start_daemon
+	landlock=yes
+	grep -q 'runs without Landlock' log && landlock=no
+	[ "$landlock" = yes ] || skip "this kernel has no Landlock"
+	mkdir "$work/far"
+	{
+		cat icbmsgd.conf
+		sed -n '/^\[instance net\]/,/^\[/p' link.conf | sed -e 's/^\[instance net\]/[instance far]/' \
+			-e 's/^memory = .*/&-far/' -e '/^\[instance far\]/a state-file = '"$work"'/far/state'
+	} >new.conf
+	mv new.conf icbmsgd.conf
+	run -1 "$bin/icbmsgctl" reload -s run/control
+	[[ $output == *"the daemon has given up privileges since it started: restart it"* ]]
+	rm -f "/dev/shm/$shm-far"
+}
