@@ -30,7 +30,7 @@ struct config_values {
 	struct config_region tx, rx;
 	struct layout_geometry tx_geometry, rx_geometry;
 	struct layout_region tx_layout, rx_layout;
-	int64_t rescue_interval_ns;
+	int64_t rescue_interval_ns;        /* 0 = never */
 	int64_t spin_ns;                   /* 0 = do not */
 	char state_file[CONFIG_PATH_SIZE]; /* "" for none */
 	bool peer_is_library;              /* told so: never Zephyr */

@@ -195,12 +195,24 @@ static bool parse_eventfds(struct doorbell_spec *out, const char *text)
 	return true;
 }
 
+static bool parse_socket(struct doorbell_spec *out, const char *text)
+{
+	int fd;
+
+	if (!take_fd_number(&fd, &text) || *text != '\0')
+		return false;
+	*out = (struct doorbell_spec){ .kind = DOORBELL_SOCKET, .rx_fd = -1, .tx_fd = fd };
+	return true;
+}
+
 static bool parse_doorbell(void *out, const char *text)
 {
 	struct doorbell_spec spec = { .rx_fd = -1, .tx_fd = -1 };
 
 	if (has_prefix(&text, "eventfd:"))
 		return parse_eventfds(out, text);
+	if (has_prefix(&text, "socket:"))
+		return parse_socket(out, text);
 	if (strcmp(text, "poll") == 0) {
 		spec.kind = DOORBELL_POLL;
 		spec.interval_ns = DOORBELL_POLL_DEFAULT_NS;
@@ -284,7 +296,10 @@ static bool parse_peer(void *out, const char *text)
 
 static bool parse_rescue(void *out, const char *text)
 {
-	return parse_duration(out, text, RESCUE_MIN);
+	if (strcmp(text, "never") != 0)
+		return parse_duration(out, text, RESCUE_MIN);
+	*(int64_t *)out = 0;
+	return true;
 }
 
 static bool parse_spin(void *out, const char *text)
@@ -315,8 +330,8 @@ const struct config_key config_keys[KEY_COUNT] = {
 	[KEY_MEMORY_TYPE] = { "memory-type", parse_memory_type, FIELD(memory.type),
 			      "normal or device", "device", "normal" },
 	[KEY_DOORBELL] = { "doorbell", parse_doorbell, FIELD(doorbell),
-			   "eventfd:RX,TX (two different descriptors), poll, poll:10us to poll:1m, "
-			   "or poll:busy",
+			   "eventfd:RX,TX (two different descriptors), socket:NUMBER, poll, "
+			   "poll:10us to poll:1m, or poll:busy",
 			   "eventfd:5,6", NULL },
 	[KEY_TX_REGION] = { "tx-region", parse_region, FIELD(tx),
 			    "OFFSET SIZE (bytes, SIZE from 1 to below 4G)", "0 16k", NULL },
@@ -340,7 +355,8 @@ const struct config_key config_keys[KEY_COUNT] = {
 	[KEY_PEER] = { "peer", parse_peer, FIELD(peer_is_library), "auto or libicbmsg", "libicbmsg",
 		       "auto" },
 	[KEY_RESCUE_INTERVAL] = { "rescue-interval", parse_rescue, FIELD(rescue_interval_ns),
-				  "a duration from 100us to 1m with its unit (us, ms, s, m)",
+				  "never, or a duration from 100us to 1m with its unit (us, ms, s, "
+				  "m)",
 				  "20ms", "50ms" },
 	[KEY_SPIN] = { "spin", parse_spin, FIELD(spin_ns), "no, or a duration from 1us to 10ms",
 		       "50us", "20us" },

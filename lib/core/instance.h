@@ -45,7 +45,7 @@ struct icbmsg {
 	bool more;            /* the last pump left something unread */
 	bool closing;
 	int64_t spin;    /* ns to look at the memory before sleeping */
-	int64_t tick_at; /* when timer_fd will be readable; CLOCK_MONOTONIC ns */
+	int64_t tick_at; /* when timer_fd will be readable; CLOCK_MONOTONIC ns, DEADLINE_NEVER */
 	int kick_fd;     /* wakes the polling thread */
 	int timer_fd;    /* ticks at the rescue interval */
 	int ready_fd; /* readable while events are queued: for users of the pollable descriptor */
@@ -57,7 +57,7 @@ struct icbmsg {
 	int64_t glance, glance_at;
 
 	/* Rescue (protocol.md section 6) */
-	int64_t rescue_interval; /* ns */
+	int64_t rescue_interval; /* ns; 0: no doorbell is ever lost here */
 	int64_t rescue_at;       /* when silence has lasted long enough; CLOCK_MONOTONIC ns */
 	uint32_t rescue_progress;
 	bool rescued;       /* rung again since the last progress */

@@ -78,7 +78,7 @@ int wait_init(struct icbmsg *i)
 				   .it_value = to_timespec(i->rescue_interval) };
 	int ret;
 
-	i->tick_at = i->rescue_interval;
+	i->tick_at = i->rescue_interval > 0 ? i->rescue_interval : DEADLINE_NEVER;
 	i->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	i->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	i->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -86,9 +86,9 @@ int wait_init(struct icbmsg *i)
 	if (i->kick_fd < 0 || i->ready_fd < 0 || i->timer_fd < 0 || i->poll_fd < 0 ||
 	    timerfd_settime(i->timer_fd, TFD_TIMER_ABSTIME, &tick, NULL) < 0)
 		return -errno;
-	ret = watch(i->poll_fd, i->doorbell.rx_fd);
-	if (ret == 0)
-		ret = watch(i->poll_fd, i->timer_fd);
+	ret = watch(i->poll_fd, i->timer_fd);
+	if (ret == 0 && i->doorbell.rx_fd >= 0)
+		ret = watch(i->poll_fd, i->doorbell.rx_fd);
 	if (ret == 0)
 		ret = watch(i->poll_fd, i->ready_fd);
 	return ret;
@@ -156,8 +156,11 @@ void wait_tick_at(struct icbmsg *i, int64_t when)
 static void rescue(struct icbmsg *i, int64_t now)
 {
 	const struct proto_link *l = &i->link;
-	uint32_t progress = l->ops->progress(l);
+	uint32_t progress;
 
+	if (i->rescue_interval == 0)
+		return;
+	progress = l->ops->progress(l);
 	if (progress == i->rescue_progress && l->ops->unread(l)) {
 		if (now < i->rescue_at) {
 			/* Not a whole tick later. */
@@ -182,7 +185,10 @@ static void take_tick(struct icbmsg *i)
 	/* Not due: no system call. */
 	if (now < i->tick_at || read(i->timer_fd, &ticks, sizeof(ticks)) < 0)
 		return;
-	i->tick_at += (int64_t)ticks * i->rescue_interval;
+	if (i->rescue_interval > 0)
+		i->tick_at += (int64_t)ticks * i->rescue_interval;
+	else
+		i->tick_at = DEADLINE_NEVER;
 	/* What a glance finds was not to be rescued. */
 	i->ticked = i->glance == 0;
 	rescue(i, now);
@@ -200,7 +206,8 @@ void wait_glance(struct icbmsg *i, bool soon)
 {
 	int64_t now = clock_now();
 
-	if (!comes_up(i)) {
+	/* Where no doorbell is lost, the other side is libicbmsg, and rings for all that it reads. */
+	if (!comes_up(i) || i->rescue_interval == 0) {
 		i->glance = 0;
 		return;
 	}

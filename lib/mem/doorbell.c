@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Doorbells between processes: eventfds that were inherited, or timers where nobody rings.
+ * Doorbells between processes: eventfds that were inherited, sockets, or timers where nobody rings.
  *
  * An eventfd's file description is shared with the other side, O_NONBLOCK included. It is therefore
  * left as it is, and no operation here may block on it whatever the setting.
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 
@@ -55,19 +56,28 @@ static int check_eventfd(int fd, const char *role, char *error)
 }
 
 /* Returns our own descriptor for @fd, or a negative errno. */
-static int take_eventfd(int fd, const char *role, bool *blocks, char *error)
+static int duplicate(int fd, const char *role, char *error)
 {
-	int own, flags, ret;
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (own < 0 && errno == EBADF)
+	if (own >= 0)
+		return own;
+	if (errno == EBADF)
 		return fail(error, -EBADF,
 			    "doorbell: %s descriptor %d is not open in this process; whoever "
 			    "starts it must pass it on",
 			    role, fd);
+	return fail(error, -errno, "doorbell: %s descriptor %d: %s", role, fd, strerror(errno));
+}
+
+/* The same for an eventfd; nothing else is taken. */
+static int take_eventfd(int fd, const char *role, bool *blocks, char *error)
+{
+	int own, flags, ret;
+
+	own = duplicate(fd, role, error);
 	if (own < 0)
-		return fail(error, -errno, "doorbell: %s descriptor %d: %s", role, fd,
-			    strerror(errno));
+		return own;
 	ret = check_eventfd(fd, role, error);
 	if (ret < 0) {
 		close_fd(&own);
@@ -97,6 +107,30 @@ static int open_eventfds(struct doorbell *d, const struct doorbell_spec *spec, c
 		.rx_blocks = rx_blocks,
 		.tx_blocks = tx_blocks,
 	};
+	return 0;
+}
+
+/* A packet of one byte is one only where the socket keeps packets apart. */
+static bool keeps_packets(int fd)
+{
+	socklen_t size = sizeof(int);
+	int type;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+static int open_socket(struct doorbell *d, const struct doorbell_spec *spec, char *error)
+{
+	_cleanup_(close_fd) int fd = duplicate(spec->tx_fd, "socket", error);
+
+	if (fd < 0)
+		return fd;
+	if (!keeps_packets(fd))
+		return fail(error, -EINVAL,
+			    "doorbell: descriptor %d is not a SEQPACKET socket; pass a connected "
+			    "one",
+			    spec->tx_fd);
+	*d = (struct doorbell){ .kind = DOORBELL_SOCKET, .rx_fd = -1, .tx_fd = take_fd(&fd) };
 	return 0;
 }
 
@@ -132,6 +166,8 @@ int doorbell_open(struct doorbell *d, const struct doorbell_spec *spec, char err
 	switch (spec->kind) {
 	case DOORBELL_EVENTFD:
 		return open_eventfds(d, spec, error);
+	case DOORBELL_SOCKET:
+		return open_socket(d, spec, error);
 	case DOORBELL_POLL:
 		return open_timer(d, spec->interval_ns, error);
 	case DOORBELL_BUSY:
@@ -157,9 +193,23 @@ static bool ready(int fd, short events)
 	return poll(&p, 1, 0) == 1 && (p.revents & events);
 }
 
-int doorbell_ring(struct doorbell *d)
+static ssize_t ring_eventfd(int fd)
 {
 	const uint64_t one = 1;
+
+	return write(fd, &one, sizeof(one));
+}
+
+/* A full socket is no error: what lies unread in it makes the other side look. */
+static ssize_t ring_socket(int fd)
+{
+	const uint8_t ring = DOORBELL_RING;
+
+	return send(fd, &ring, sizeof(ring), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+int doorbell_ring(struct doorbell *d)
+{
 	ssize_t n;
 
 	if (d->tx_fd < 0)
@@ -167,7 +217,7 @@ int doorbell_ring(struct doorbell *d)
 	if (d->tx_blocks && !ready(d->tx_fd, POLLOUT))
 		return 0; /* the counter is full: rung often enough */
 	do
-		n = write(d->tx_fd, &one, sizeof(one));
+		n = d->kind == DOORBELL_SOCKET ? ring_socket(d->tx_fd) : ring_eventfd(d->tx_fd);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN)
 		return -errno;
@@ -201,7 +251,7 @@ uint64_t doorbell_clear(struct doorbell *d)
 {
 	uint64_t count;
 
-	if (d->kind == DOORBELL_BUSY)
+	if (d->kind == DOORBELL_BUSY || d->rx_fd < 0)
 		return 0;
 	count = read_counter(d->rx_fd, d->rx_blocks);
 	return d->kind == DOORBELL_EVENTFD ? count : 0;

@@ -13,23 +13,27 @@
 
 #define DOORBELL_POLL_DEFAULT_NS INT64_C(1000000)
 
+/* What a ring is on a socket: one packet of one byte. */
+#define DOORBELL_RING 0x00
+
 enum doorbell_kind {
 	DOORBELL_NONE,
 	DOORBELL_EVENTFD, /* two inherited eventfds */
+	DOORBELL_SOCKET,  /* packets; who owns the socket reads it, and looks when one has come */
 	DOORBELL_POLL,    /* none to ring; look every interval */
 	DOORBELL_BUSY,    /* none to ring; look all the time */
 };
 
 struct doorbell_spec {
 	enum doorbell_kind kind;
-	int rx_fd, tx_fd;    /* EVENTFD; duplicated, never closed */
+	int rx_fd, tx_fd;    /* EVENTFD both, SOCKET tx_fd; duplicated, never closed */
 	int64_t interval_ns; /* POLL */
 };
 
 struct doorbell {
 	enum doorbell_kind kind;
-	int rx_fd;                 /* polls readable when there is a reason to look; always valid */
-	int tx_fd;                 /* -1 if there is nothing to ring */
+	int rx_fd; /* polls readable when there is a reason to look; -1 of a socket */
+	int tx_fd; /* -1 if there is nothing to ring */
 	bool rx_blocks, tx_blocks; /* the descriptions lack O_NONBLOCK, which is not ours to set:
 				    * it is shared with the other side */
 };
@@ -46,7 +50,7 @@ void doorbell_close(struct doorbell *d);
 /*
  * Ring the other side; nothing happens where there is nothing to ring. Does not block, except on a
  * blocking eventfd that a hostile peer fills up between our look and our write: pass non-blocking
- * ones where that matters.
+ * ones where that matters. A socket whose other end is gone is -EPIPE or -ECONNRESET, every time.
  * Returns 0, also if rings are piled up already, or a negative errno if the ring did not get out.
  */
 int doorbell_ring(struct doorbell *d);

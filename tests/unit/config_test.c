@@ -179,6 +179,11 @@ static void doorbell_values(void **state)
 	assert_int_equal(v.doorbell.kind, DOORBELL_EVENTFD);
 	assert_int_equal(v.doorbell.rx_fd, 12);
 	assert_int_equal(v.doorbell.tx_fd, 3);
+	set("doorbell", "socket:7");
+	v = resolve();
+	assert_int_equal(v.doorbell.kind, DOORBELL_SOCKET);
+	assert_int_equal(v.doorbell.rx_fd, -1);
+	assert_int_equal(v.doorbell.tx_fd, 7);
 	set("doorbell", "poll:busy");
 	assert_int_equal(resolve().doorbell.kind, DOORBELL_BUSY);
 	for (i = 0; i < sizeof(intervals) / sizeof(*intervals); i++) {
@@ -217,6 +222,8 @@ static void geometry_values(void **state)
 	assert_int_equal(v.rx_layout.header_size, 8);
 	assert_int_equal(v.rx_layout.block_count, 256);
 	assert_int_equal(v.rescue_interval_ns, 100000);
+	set("rescue-interval", "never");
+	assert_int_equal(resolve().rescue_interval_ns, 0);
 }
 
 static void bad_values(void **state)
@@ -243,6 +250,9 @@ static void bad_values(void **state)
 		{ "doorbell", "eventfd:1,1" },
 		{ "doorbell", "eventfd:1, 2" },
 		{ "doorbell", "eventfd:1,2,3" },
+		{ "doorbell", "socket:" },
+		{ "doorbell", "socket:x" },
+		{ "doorbell", "socket:5,6" },
 		{ "doorbell", "poll:" },
 		{ "doorbell", "poll:5" },
 		{ "doorbell", "poll:9us" },
@@ -276,6 +286,7 @@ static void bad_values(void **state)
 		{ "rescue-interval", "50" },
 		{ "rescue-interval", "99us" },
 		{ "rescue-interval", "0s" },
+		{ "rescue-interval", "no" },
 	};
 	char start[128];
 	size_t i;

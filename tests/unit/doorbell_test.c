@@ -152,6 +152,64 @@ static void semaphores_come_to_rest(void **state)
 	close_link(&l);
 }
 
+static void open_socket(struct doorbell *d, int fd)
+{
+	struct doorbell_spec spec = { .kind = DOORBELL_SOCKET, .rx_fd = -1, .tx_fd = fd };
+
+	assert_int_equal(doorbell_open(d, &spec, error), 0);
+	assert_int_equal(d->rx_fd, -1);
+	assert_true(fcntl(d->tx_fd, F_GETFD) & FD_CLOEXEC);
+}
+
+/* One packet of one byte each; whoever owns the socket reads it. */
+static void socket_carries_rings(void **state)
+{
+	struct doorbell d;
+	char packet[4];
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	open_socket(&d, pair[0]);
+	assert_int_equal(doorbell_ring(&d), 0);
+	assert_int_equal(doorbell_ring(&d), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(recv(pair[1], packet, sizeof(packet), MSG_DONTWAIT), 1);
+		assert_int_equal(packet[0], DOORBELL_RING);
+	}
+	assert_int_equal(recv(pair[1], packet, sizeof(packet), MSG_DONTWAIT), -1);
+	/* What arrives is not ours to read. */
+	assert_int_equal(send(pair[1], "?", 1, 0), 1);
+	assert_int_equal(doorbell_clear(&d), 0);
+	assert_int_equal(recv(pair[0], packet, sizeof(packet), MSG_DONTWAIT), 1);
+	doorbell_close(&d);
+	assert_true(fcntl(pair[0], F_GETFD) >= 0);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void full_or_dead_socket_does_not_block(void **state)
+{
+	struct doorbell d;
+	int pair[2];
+
+	(void)state;
+	/* Of a blocking socket, too. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	open_socket(&d, pair[0]);
+	while (send(pair[0], "", 1, MSG_DONTWAIT) == 1)
+		;
+	assert_int_equal(doorbell_ring(&d), 0);
+	close(pair[1]);
+	for (int i = 0; i < 2; i++) {
+		int ret = doorbell_ring(&d);
+
+		assert_true(ret == -EPIPE || ret == -ECONNRESET);
+	}
+	doorbell_close(&d);
+	close(pair[0]);
+}
+
 static void polling_ticks(void **state)
 {
 	struct doorbell_spec spec = { .kind = DOORBELL_POLL, .interval_ns = 1000000 };
@@ -223,6 +281,12 @@ static void refuses_what_is_no_doorbell(void **state)
 	spec.tx_fd = pair[0];
 	assert_refused(&spec, -EINVAL, "not an eventfd; pass one made by eventfd(2)");
 	assert_non_null(strstr(error, "is socket:["));
+	spec.kind = DOORBELL_SOCKET;
+	assert_refused(&spec, -EINVAL, "is not a SEQPACKET socket; pass a connected one");
+	spec.tx_fd = good;
+	assert_refused(&spec, -EINVAL, "is not a SEQPACKET socket");
+	spec.tx_fd = 1000000;
+	assert_refused(&spec, -EBADF, "socket descriptor 1000000 is not open");
 	close(pair[0]);
 	close(pair[1]);
 	close(good);
@@ -242,10 +306,16 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(nonblocking_rings_merge), T(blocking_rings_merge),
-		T(flags_stay_as_they_are),  T(full_counter_does_not_block),
-		T(semaphores_come_to_rest), T(polling_ticks),
-		T(busy_is_always_ready),    T(refuses_what_is_no_doorbell),
+		T(nonblocking_rings_merge),
+		T(blocking_rings_merge),
+		T(flags_stay_as_they_are),
+		T(full_counter_does_not_block),
+		T(semaphores_come_to_rest),
+		T(socket_carries_rings),
+		T(full_or_dead_socket_does_not_block),
+		T(polling_ticks),
+		T(busy_is_always_ready),
+		T(refuses_what_is_no_doorbell),
 		T(refuses_nonsense),
 	};
 
