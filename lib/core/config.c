@@ -348,7 +348,7 @@ static int check_layouts(struct icbmsg_config *cfg, struct config_values *v, boo
 int config_resolve(struct icbmsg_config *cfg, struct config_values *out, bool layout_only)
 {
 	struct config_values v = { .memory = { .fd = -1 },
-				   .doorbell = { .rx_fd = -1, .tx_fd = -1 } };
+				   .doorbell = { .in.fd = -1, .out.fd = -1 } };
 	int ret;
 
 	ret = check_required(cfg, layout_only);

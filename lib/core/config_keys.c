@@ -191,40 +191,49 @@ static bool parse_eventfds(struct doorbell_spec *out, const char *text)
 	if (!take_fd_number(&rx, &text) || !has_prefix(&text, ",") || !take_fd_number(&tx, &text) ||
 	    *text != '\0' || rx == tx)
 		return false;
-	*out = (struct doorbell_spec){ .kind = DOORBELL_EVENTFD, .rx_fd = rx, .tx_fd = tx };
+	out->in = (struct doorbell_in_spec){ .kind = DOORBELL_IN_EVENTFD, .fd = rx };
+	out->out = (struct doorbell_out_spec){ .kind = DOORBELL_OUT_EVENTFD, .fd = tx };
 	return true;
 }
 
+/* Rings only: who owns the socket reads it. */
 static bool parse_socket(struct doorbell_spec *out, const char *text)
 {
 	int fd;
 
 	if (!take_fd_number(&fd, &text) || *text != '\0')
 		return false;
-	*out = (struct doorbell_spec){ .kind = DOORBELL_SOCKET, .rx_fd = -1, .tx_fd = fd };
+	out->in = (struct doorbell_in_spec){ .kind = DOORBELL_IN_ELSEWHERE, .fd = -1 };
+	out->out = (struct doorbell_out_spec){ .kind = DOORBELL_OUT_SOCKET, .fd = fd };
+	return true;
+}
+
+/* How to look where nobody rings. */
+static bool parse_poll(struct doorbell_in_spec *out, const char *text)
+{
+	struct doorbell_in_spec spec = { .kind = DOORBELL_IN_POLL, .fd = -1 };
+
+	if (strcmp(text, "poll") == 0)
+		spec.interval_ns = DOORBELL_POLL_DEFAULT_NS;
+	else if (strcmp(text, "poll:busy") == 0)
+		spec.kind = DOORBELL_IN_BUSY;
+	else if (!has_prefix(&text, "poll:") || !parse_duration(&spec.interval_ns, text, POLL_MIN))
+		return false;
+	*out = spec;
 	return true;
 }
 
 static bool parse_doorbell(void *out, const char *text)
 {
-	struct doorbell_spec spec = { .rx_fd = -1, .tx_fd = -1 };
+	struct doorbell_spec *spec = out;
 
 	if (has_prefix(&text, "eventfd:"))
-		return parse_eventfds(out, text);
+		return parse_eventfds(spec, text);
 	if (has_prefix(&text, "socket:"))
-		return parse_socket(out, text);
-	if (strcmp(text, "poll") == 0) {
-		spec.kind = DOORBELL_POLL;
-		spec.interval_ns = DOORBELL_POLL_DEFAULT_NS;
-	} else if (strcmp(text, "poll:busy") == 0) {
-		spec.kind = DOORBELL_BUSY;
-	} else if (has_prefix(&text, "poll:") &&
-		   parse_duration(&spec.interval_ns, text, POLL_MIN)) {
-		spec.kind = DOORBELL_POLL;
-	} else {
+		return parse_socket(spec, text);
+	if (!parse_poll(&spec->in, text))
 		return false;
-	}
-	*(struct doorbell_spec *)out = spec;
+	spec->out = (struct doorbell_out_spec){ .kind = DOORBELL_OUT_NOBODY, .fd = -1 };
 	return true;
 }
 

@@ -201,7 +201,7 @@ static void judge_wakeup(struct icbmsg *i, bool found)
 	if (i->rung > 0) {
 		c->doorbells_spurious += i->news ? 0 : i->rung;
 		i->news = false;
-	} else if (found && i->doorbell.kind == DOORBELL_EVENTFD) {
+	} else if (found && doorbell_is_rung(&i->doorbell)) {
 		c->rx_rescues++;
 	}
 	i->rung = 0;
@@ -301,7 +301,7 @@ static struct icbmsg *allocate(const struct config_values *v)
 	if (!i)
 		return NULL;
 	i->kick_fd = i->timer_fd = i->ready_fd = i->poll_fd = -1;
-	i->doorbell.rx_fd = i->doorbell.tx_fd = -1;
+	i->doorbell = DOORBELL_CLOSED;
 	i->state.fd = -1;
 	i->rescue_interval = v->rescue_interval_ns;
 	i->spin = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? v->spin_ns : 0;

@@ -87,8 +87,8 @@ int wait_init(struct icbmsg *i)
 	    timerfd_settime(i->timer_fd, TFD_TIMER_ABSTIME, &tick, NULL) < 0)
 		return -errno;
 	ret = watch(i->poll_fd, i->timer_fd);
-	if (ret == 0 && i->doorbell.rx_fd >= 0)
-		ret = watch(i->poll_fd, i->doorbell.rx_fd);
+	if (ret == 0 && i->doorbell.in.fd >= 0)
+		ret = watch(i->poll_fd, i->doorbell.in.fd);
 	if (ret == 0)
 		ret = watch(i->poll_fd, i->ready_fd);
 	return ret;
@@ -119,7 +119,7 @@ void wait_ring(struct icbmsg *i)
 	if (!i->link.doorbell_due)
 		return;
 	i->link.doorbell_due = false;
-	if (i->doorbell.tx_fd < 0)
+	if (!doorbell_can_ring(&i->doorbell))
 		return;
 	i->session->count.doorbells_sent++;
 	doorbell_ring(&i->doorbell);
@@ -372,14 +372,14 @@ static int woken(struct icbmsg *i, int64_t deadline)
 int wait_for_change(struct icbmsg *i, int64_t deadline)
 {
 	struct pollfd fds[] = {
-		{ .fd = i->doorbell.rx_fd, .events = POLLIN },
+		{ .fd = i->doorbell.in.fd, .events = POLLIN },
 		{ .fd = i->timer_fd, .events = POLLIN },
 		{ .fd = i->kick_fd, .events = POLLIN },
 	};
 	int64_t remaining = DEADLINE_NEVER;
 
 	wait_ring(i);
-	if (i->doorbell.kind == DOORBELL_BUSY)
+	if (doorbell_is_busy(&i->doorbell))
 		return wait_busily(i, deadline);
 	if (i->polling)
 		return wait_on_condition(i, deadline);

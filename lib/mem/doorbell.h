@@ -2,6 +2,9 @@
 /*
  * Doorbells: "look at the memory", both ways, without data (protocol.md section 6). They merge, get
  * lost and come for nothing; nobody may rely on one per message.
+ *
+ * What rings us and what we ring are chosen separately: one file per kind beside this one, each
+ * behind a vtable of mem/doorbell_kind.h.
  */
 #ifndef ICBMSG_MEM_DOORBELL_H
 #define ICBMSG_MEM_DOORBELL_H
@@ -16,27 +19,60 @@
 /* What a ring is on a socket: one packet of one byte. */
 #define DOORBELL_RING 0x00
 
-enum doorbell_kind {
-	DOORBELL_NONE,
-	DOORBELL_EVENTFD, /* two inherited eventfds */
-	DOORBELL_SOCKET,  /* packets; who owns the socket reads it, and looks when one has come */
-	DOORBELL_POLL,    /* none to ring; look every interval */
-	DOORBELL_BUSY,    /* none to ring; look all the time */
+enum doorbell_in_kind {
+	DOORBELL_IN_NONE,      /* not configured */
+	DOORBELL_IN_ELSEWHERE, /* rings come to the caller, who then has the library look */
+	DOORBELL_IN_EVENTFD,   /* an inherited eventfd */
+	DOORBELL_IN_POLL,      /* nobody rings; look every interval */
+	DOORBELL_IN_BUSY,      /* nobody rings; look all the time */
 };
 
-struct doorbell_spec {
-	enum doorbell_kind kind;
-	int rx_fd, tx_fd;    /* EVENTFD both, SOCKET tx_fd; duplicated, never closed */
+enum doorbell_out_kind {
+	DOORBELL_OUT_NONE,    /* not configured */
+	DOORBELL_OUT_NOBODY,  /* nothing to ring: the other side looks by itself */
+	DOORBELL_OUT_EVENTFD, /* an inherited eventfd */
+	DOORBELL_OUT_SOCKET,  /* a packet; who owns the socket reads it */
+};
+
+struct doorbell_in_spec {
+	enum doorbell_in_kind kind;
+	int fd;              /* EVENTFD; duplicated, never closed */
 	int64_t interval_ns; /* POLL */
 };
 
-struct doorbell {
-	enum doorbell_kind kind;
-	int rx_fd; /* polls readable when there is a reason to look; -1 of a socket */
-	int tx_fd; /* -1 if there is nothing to ring */
-	bool rx_blocks, tx_blocks; /* the descriptions lack O_NONBLOCK, which is not ours to set:
-				    * it is shared with the other side */
+struct doorbell_out_spec {
+	enum doorbell_out_kind kind;
+	int fd; /* EVENTFD, SOCKET; duplicated, never closed */
 };
+
+struct doorbell_spec {
+	struct doorbell_in_spec in;
+	struct doorbell_out_spec out;
+};
+
+/* What rings us. Core looks at fd only; the rest is the kind's. */
+struct doorbell_in {
+	const struct doorbell_in_ops *ops; /* NULL: closed, or elsewhere */
+	int fd;      /* polls readable when there is a reason to look; -1 if there never is one */
+	bool blocks; /* its description lacks O_NONBLOCK, which is not ours to set: it is shared
+		      * with the other side */
+	void *state; /* of kinds that need more */
+};
+
+/* What we ring. */
+struct doorbell_out {
+	const struct doorbell_out_ops *ops; /* NULL: closed, or there is nothing to ring */
+	int fd;                             /* -1 if the kind needs none */
+	bool blocks;                        /* as above */
+	void *state;
+};
+
+struct doorbell {
+	struct doorbell_in in;
+	struct doorbell_out out;
+};
+
+#define DOORBELL_CLOSED ((struct doorbell){ .in = { .fd = -1 }, .out = { .fd = -1 } })
 
 /*
  * Open as @spec says.
@@ -47,6 +83,12 @@ int doorbell_open(struct doorbell *d, const struct doorbell_spec *spec, char err
 /* Close what doorbell_open() opened; also allowed on one that is closed already. */
 void doorbell_close(struct doorbell *d);
 
+/* Whether there is anything to ring. */
+static inline bool doorbell_can_ring(const struct doorbell *d)
+{
+	return d->out.ops;
+}
+
 /*
  * Ring the other side; nothing happens where there is nothing to ring. Does not block, except on a
  * blocking eventfd that a hostile peer fills up between our look and our write: pass non-blocking
@@ -55,8 +97,14 @@ void doorbell_close(struct doorbell *d);
  */
 int doorbell_ring(struct doorbell *d);
 
+/* Whether somebody is to ring us: what a timer finds was not rung for. */
+bool doorbell_is_rung(const struct doorbell *d);
+
+/* Whether to look all the time instead of sleeping. */
+bool doorbell_is_busy(const struct doorbell *d);
+
 /*
- * Take a pending ring or interval, so that rx_fd does not poll readable for it again (a busy one
+ * Take a pending ring or interval, so that in.fd does not poll readable for it again (a busy one
  * always does). Never blocks.
  * Returns the number of rings that had merged, 0 for none; always 0 where nobody rings.
  */

@@ -117,8 +117,8 @@ static void defaults(void **state)
 	assert_int_equal(v.memory.mode, 0600);
 	assert_int_equal(v.memory.type, MEM_NORMAL);
 	assert_int_equal(v.memory.size, 8192);
-	assert_int_equal(v.doorbell.kind, DOORBELL_POLL);
-	assert_int_equal(v.doorbell.interval_ns, 1000000);
+	assert_int_equal(v.doorbell.in.kind, DOORBELL_IN_POLL);
+	assert_int_equal(v.doorbell.in.interval_ns, 1000000);
 	assert_int_equal(v.tx.address, 0);
 	assert_int_equal(v.rx.address, 4096);
 	assert_int_equal(v.tx_layout.alignment, 4);
@@ -176,21 +176,21 @@ static void doorbell_values(void **state)
 	set_all();
 	set("doorbell", "eventfd:12,3");
 	v = resolve();
-	assert_int_equal(v.doorbell.kind, DOORBELL_EVENTFD);
-	assert_int_equal(v.doorbell.rx_fd, 12);
-	assert_int_equal(v.doorbell.tx_fd, 3);
+	assert_int_equal(v.doorbell.in.kind, DOORBELL_IN_EVENTFD);
+	assert_int_equal(v.doorbell.in.fd, 12);
+	assert_int_equal(v.doorbell.out.fd, 3);
 	set("doorbell", "socket:7");
 	v = resolve();
-	assert_int_equal(v.doorbell.kind, DOORBELL_SOCKET);
-	assert_int_equal(v.doorbell.rx_fd, -1);
-	assert_int_equal(v.doorbell.tx_fd, 7);
+	assert_int_equal(v.doorbell.out.kind, DOORBELL_OUT_SOCKET);
+	assert_int_equal(v.doorbell.in.fd, -1);
+	assert_int_equal(v.doorbell.out.fd, 7);
 	set("doorbell", "poll:busy");
-	assert_int_equal(resolve().doorbell.kind, DOORBELL_BUSY);
+	assert_int_equal(resolve().doorbell.in.kind, DOORBELL_IN_BUSY);
 	for (i = 0; i < sizeof(intervals) / sizeof(*intervals); i++) {
 		set("doorbell", intervals[i].text);
 		v = resolve();
-		assert_int_equal(v.doorbell.kind, DOORBELL_POLL);
-		assert_true(v.doorbell.interval_ns == intervals[i].ns);
+		assert_int_equal(v.doorbell.in.kind, DOORBELL_IN_POLL);
+		assert_true(v.doorbell.in.interval_ns == intervals[i].ns);
 	}
 }
 
@@ -352,7 +352,7 @@ static void missing_keys(void **state)
 	set("rx-blocks", "16");
 	assert_int_equal(config_resolve(cfg, &v, true), 0);
 	assert_int_equal(v.memory.kind, MEMORY_NONE);
-	assert_int_equal(v.doorbell.kind, DOORBELL_NONE);
+	assert_int_equal(v.doorbell.in.kind, DOORBELL_IN_NONE);
 	assert_unresolved(false, "memory: missing; write for example memory = shm:icbmsg0");
 	set("memory", "fd:3");
 	assert_unresolved(false, "doorbell: missing; write for example doorbell = eventfd:5,6");
@@ -747,7 +747,7 @@ static void the_example_is_valid(void **state)
 	assert_int_equal(config_new(&cfg), 0);
 	if (config_load(cfg, example, "child") != 0)
 		fail_msg("%s", config_error(cfg));
-	assert_int_equal(resolve().doorbell.tx_fd, 5);
+	assert_int_equal(resolve().doorbell.out.fd, 5);
 }
 
 int main(void)

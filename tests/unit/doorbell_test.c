@@ -48,15 +48,16 @@ struct link {
 
 static void open_link(struct link *l, int flags)
 {
-	struct doorbell_spec spec = { .kind = DOORBELL_EVENTFD };
+	struct doorbell_spec spec = { .in.kind = DOORBELL_IN_EVENTFD,
+				      .out.kind = DOORBELL_OUT_EVENTFD };
 
 	l->fds[0] = eventfd(0, flags | EFD_CLOEXEC);
 	l->fds[1] = eventfd(0, flags | EFD_CLOEXEC);
-	spec.rx_fd = l->fds[0];
-	spec.tx_fd = l->fds[1];
+	spec.in.fd = l->fds[0];
+	spec.out.fd = l->fds[1];
 	assert_int_equal(doorbell_open(&l->a, &spec, error), 0);
-	spec.rx_fd = l->fds[1];
-	spec.tx_fd = l->fds[0];
+	spec.in.fd = l->fds[1];
+	spec.out.fd = l->fds[0];
 	assert_int_equal(doorbell_open(&l->b, &spec, error), 0);
 	assert_string_equal(error, "untouched");
 }
@@ -76,14 +77,14 @@ static void ring_both_ways(int flags)
 	struct link l;
 
 	open_link(&l, flags);
-	assert_false(readable(l.b.rx_fd, 0));
+	assert_false(readable(l.b.in.fd, 0));
 	assert_int_equal(doorbell_clear(&l.b), 0);
 	assert_int_equal(doorbell_ring(&l.a), 0);
 	assert_int_equal(doorbell_ring(&l.a), 0);
-	assert_false(readable(l.a.rx_fd, 0));
-	assert_true(readable(l.b.rx_fd, 0));
+	assert_false(readable(l.a.in.fd, 0));
+	assert_true(readable(l.b.in.fd, 0));
 	assert_int_equal(doorbell_clear(&l.b), 2);
-	assert_false(readable(l.b.rx_fd, 0));
+	assert_false(readable(l.b.in.fd, 0));
 	assert_int_equal(doorbell_clear(&l.b), 0);
 	assert_int_equal(doorbell_ring(&l.b), 0);
 	assert_int_equal(doorbell_clear(&l.a), 1);
@@ -109,13 +110,13 @@ static void flags_stay_as_they_are(void **state)
 	(void)state;
 	open_link(&l, 0);
 	assert_false(fcntl(l.fds[0], F_GETFL) & O_NONBLOCK);
-	assert_true(l.a.rx_blocks && l.a.tx_blocks);
-	assert_true(fcntl(l.a.rx_fd, F_GETFD) & FD_CLOEXEC);
-	assert_true(fcntl(l.a.tx_fd, F_GETFD) & FD_CLOEXEC);
+	assert_true(l.a.in.blocks && l.a.out.blocks);
+	assert_true(fcntl(l.a.in.fd, F_GETFD) & FD_CLOEXEC);
+	assert_true(fcntl(l.a.out.fd, F_GETFD) & FD_CLOEXEC);
 	close_link(&l);
 	open_link(&l, EFD_NONBLOCK);
 	assert_true(fcntl(l.fds[1], F_GETFL) & O_NONBLOCK);
-	assert_false(l.a.rx_blocks || l.a.tx_blocks);
+	assert_false(l.a.in.blocks || l.a.out.blocks);
 	close_link(&l);
 }
 
@@ -148,17 +149,19 @@ static void semaphores_come_to_rest(void **state)
 	assert_int_equal(doorbell_clear(&l.b), 1);
 	assert_int_equal(doorbell_clear(&l.b), 1);
 	assert_int_equal(doorbell_clear(&l.b), 1);
-	assert_false(readable(l.b.rx_fd, 0));
+	assert_false(readable(l.b.in.fd, 0));
 	close_link(&l);
 }
 
 static void open_socket(struct doorbell *d, int fd)
 {
-	struct doorbell_spec spec = { .kind = DOORBELL_SOCKET, .rx_fd = -1, .tx_fd = fd };
+	struct doorbell_spec spec = { .in.kind = DOORBELL_IN_ELSEWHERE,
+				      .out.kind = DOORBELL_OUT_SOCKET,
+				      .out.fd = fd };
 
 	assert_int_equal(doorbell_open(d, &spec, error), 0);
-	assert_int_equal(d->rx_fd, -1);
-	assert_true(fcntl(d->tx_fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(d->in.fd, -1);
+	assert_true(fcntl(d->out.fd, F_GETFD) & FD_CLOEXEC);
 }
 
 /* One packet of one byte each; whoever owns the socket reads it. */
@@ -212,80 +215,86 @@ static void full_or_dead_socket_does_not_block(void **state)
 
 static void polling_ticks(void **state)
 {
-	struct doorbell_spec spec = { .kind = DOORBELL_POLL, .interval_ns = 1000000 };
+	struct doorbell_spec spec = { .in.kind = DOORBELL_IN_POLL,
+				      .in.interval_ns = 1000000,
+				      .out.kind = DOORBELL_OUT_NOBODY };
 	const struct itimerspec once = { .it_value = { .tv_nsec = 1 } };
 	struct doorbell d;
 
 	(void)state;
 	assert_int_equal(doorbell_open(&d, &spec, error), 0);
-	assert_true(fcntl(d.rx_fd, F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(d.tx_fd, -1);
+	assert_true(fcntl(d.in.fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(d.out.fd, -1);
 	assert_int_equal(doorbell_ring(&d), 0);
-	assert_true(readable(d.rx_fd, -1));
+	assert_true(readable(d.in.fd, -1));
 	assert_int_equal(doorbell_clear(&d), 0); /* an interval is no ring */
-	assert_true(readable(d.rx_fd, -1));
+	assert_true(readable(d.in.fd, -1));
 	doorbell_close(&d);
 
-	spec.interval_ns = INT64_C(3600) * 1000000000;
+	spec.in.interval_ns = INT64_C(3600) * 1000000000;
 	assert_int_equal(doorbell_open(&d, &spec, error), 0);
-	assert_false(readable(d.rx_fd, 0));
+	assert_false(readable(d.in.fd, 0));
 	assert_int_equal(doorbell_clear(&d), 0);
-	assert_int_equal(timerfd_settime(d.rx_fd, 0, &once, NULL), 0);
-	assert_true(readable(d.rx_fd, -1));
+	assert_int_equal(timerfd_settime(d.in.fd, 0, &once, NULL), 0);
+	assert_true(readable(d.in.fd, -1));
 	doorbell_clear(&d);
-	assert_false(readable(d.rx_fd, 0)); /* it was taken */
+	assert_false(readable(d.in.fd, 0)); /* it was taken */
 	doorbell_close(&d);
 }
 
 static void busy_is_always_ready(void **state)
 {
-	struct doorbell_spec spec = { .kind = DOORBELL_BUSY };
+	struct doorbell_spec spec = { .in.kind = DOORBELL_IN_BUSY,
+				      .out.kind = DOORBELL_OUT_NOBODY };
 	struct doorbell d;
 
 	(void)state;
 	assert_int_equal(doorbell_open(&d, &spec, error), 0);
-	assert_true(readable(d.rx_fd, 0));
+	assert_true(readable(d.in.fd, 0));
 	assert_int_equal(doorbell_clear(&d), 0);
-	assert_true(readable(d.rx_fd, 0));
+	assert_true(readable(d.in.fd, 0));
 	assert_int_equal(doorbell_ring(&d), 0);
 	doorbell_close(&d);
-	assert_int_equal(d.rx_fd, -1);
+	assert_int_equal(d.in.fd, -1);
 }
 
 static void assert_refused(const struct doorbell_spec *spec, int ret, const char *text)
 {
-	struct doorbell d = { .kind = DOORBELL_BUSY, .rx_fd = 1234 };
+	struct doorbell d = { .in.fd = 1234 };
 	int before = count_fds();
 
 	assert_int_equal(doorbell_open(&d, spec, error), ret);
 	if (!strstr(error, text))
 		fail_msg("\"%s\" lacks \"%s\"", error, text);
-	assert_int_equal(d.rx_fd, 1234);
+	assert_int_equal(d.in.fd, 1234);
 	assert_int_equal(count_fds(), before);
 }
 
 static void refuses_what_is_no_doorbell(void **state)
 {
-	struct doorbell_spec spec = { .kind = DOORBELL_EVENTFD, .rx_fd = 1000000 };
+	struct doorbell_spec spec = { .in.kind = DOORBELL_IN_EVENTFD,
+				      .out.kind = DOORBELL_OUT_EVENTFD,
+				      .in.fd = 1000000 };
 	int good = eventfd(0, EFD_CLOEXEC), pair[2];
 
 	(void)state;
-	spec.tx_fd = good;
+	spec.out.fd = good;
 	assert_refused(&spec, -EBADF,
 		       "RX descriptor 1000000 is not open in this process; whoever "
 		       "starts it must pass it on");
-	spec.rx_fd = good;
-	spec.tx_fd = 1000000;
+	spec.in.fd = good;
+	spec.out.fd = 1000000;
 	assert_refused(&spec, -EBADF, "TX descriptor 1000000 is not open");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	spec.tx_fd = pair[0];
+	spec.out.fd = pair[0];
 	assert_refused(&spec, -EINVAL, "not an eventfd; pass one made by eventfd(2)");
 	assert_non_null(strstr(error, "is socket:["));
-	spec.kind = DOORBELL_SOCKET;
+	spec.in.kind = DOORBELL_IN_ELSEWHERE;
+	spec.out.kind = DOORBELL_OUT_SOCKET;
 	assert_refused(&spec, -EINVAL, "is not a SEQPACKET socket; pass a connected one");
-	spec.tx_fd = good;
+	spec.out.fd = good;
 	assert_refused(&spec, -EINVAL, "is not a SEQPACKET socket");
-	spec.tx_fd = 1000000;
+	spec.out.fd = 1000000;
 	assert_refused(&spec, -EBADF, "socket descriptor 1000000 is not open");
 	close(pair[0]);
 	close(pair[1]);
@@ -294,12 +303,16 @@ static void refuses_what_is_no_doorbell(void **state)
 
 static void refuses_nonsense(void **state)
 {
-	struct doorbell_spec spec = { .kind = DOORBELL_NONE };
+	struct doorbell_spec spec = { .in.kind = DOORBELL_IN_NONE };
 
 	(void)state;
 	assert_refused(&spec, -EINVAL, "none is configured");
-	spec.kind = DOORBELL_POLL;
+	spec.in.kind = DOORBELL_IN_POLL;
 	assert_refused(&spec, -EINVAL, "must be positive");
+	spec.in.interval_ns = 1;
+	assert_refused(&spec, -EINVAL, "none to ring is configured");
+	spec.in.interval_ns = 1;
+	assert_refused(&spec, -EINVAL, "none to ring is configured");
 }
 
 int main(void)
