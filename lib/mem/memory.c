@@ -8,9 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +19,6 @@
 
 #define SHM_DIR "/dev/shm" /* where Linux keeps POSIX shared memory */
 #define LABEL_SIZE 96u
-#define ACCOUNT_SIZE 40u
 #define CREATE_ATTEMPTS 16 /* others may create and remove the object meanwhile */
 
 /* What is being mapped and where complaints go. */
@@ -59,51 +56,13 @@ static void set_label(struct attempt *a)
 		snprintf(a->label, sizeof(a->label), "shm:%.77s...", a->spec->name);
 }
 
-static void owner_name(char out[ACCOUNT_SIZE], uid_t uid)
-{
-	struct passwd entry, *found = NULL;
-	char buffer[1024];
-
-	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
-		snprintf(out, ACCOUNT_SIZE, "%s", found->pw_name);
-	else
-		snprintf(out, ACCOUNT_SIZE, "%u", uid);
-}
-
-static void group_name(char out[ACCOUNT_SIZE], gid_t gid)
-{
-	struct group entry, *found = NULL;
-	char buffer[4096];
-
-	if (getgrgid_r(gid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
-		snprintf(out, ACCOUNT_SIZE, "%s", found->gr_name);
-	else
-		snprintf(out, ACCOUNT_SIZE, "%u", gid);
-}
-
-/* Access was denied: tell who may, and whether a group would do. */
 static int fail_access(const struct attempt *a)
 {
 	char path[sizeof(SHM_DIR) + MEMORY_NAME_MAX + 1];
-	char user[ACCOUNT_SIZE], group[ACCOUNT_SIZE];
-	mode_t wanted = a->read_only ? S_IRGRP : S_IRGRP | S_IWGRP;
-	struct stat st;
 
 	snprintf(path, sizeof(path), "%s%s", SHM_DIR, a->spec->name);
-	if (stat(path, &st) < 0)
-		return fail(a, -EACCES, ": permission denied; check the permissions of %s",
-			    SHM_DIR);
-	owner_name(user, st.st_uid);
-	group_name(group, st.st_gid);
-	if ((st.st_mode & wanted) == wanted)
-		return fail(a, -EACCES,
-			    ": permission denied: it belongs to %s:%s, mode %04o; "
-			    "become a member of group %s",
-			    user, group, st.st_mode & 07777, group);
-	return fail(a, -EACCES,
-		    ": permission denied: it belongs to %s:%s, mode %04o; run as %s, or have it "
-		    "created with memory-mode = 0660",
-		    user, group, st.st_mode & 07777, user);
+	return mem_fail_access(a->error, a->label, path, a->read_only,
+			       "have it created with memory-mode = 0660");
 }
 
 static int fail_open(const struct attempt *a, int err)

@@ -15,9 +15,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "mem/error.h"
 #include "util/access.h"
 
-#define MEM_ERROR_SIZE 256u
 #define MEMORY_NAME_MAX 255u /* bytes of a POSIX shm name with its leading slash */
 
 enum memory_kind {
