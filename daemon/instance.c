@@ -175,7 +175,6 @@ static struct instance *new_instance(struct server *server, const char *name)
 static int open_link(struct instance *i, const struct instance_section *section,
 		     char error[ERROR_SIZE])
 {
-	const char *type = icbmsg_config_get(section->cfg, "memory-type");
 	int ret = icbmsg_open(&i->link, section->cfg);
 
 	if (ret < 0) {
@@ -185,7 +184,7 @@ static int open_link(struct instance *i, const struct instance_section *section,
 	}
 	icbmsg_set_log(i->link, on_log, i);
 	icbmsg_get_layout(i->link, &i->layout, sizeof(i->layout));
-	i->holdable = !type || strcmp(type, "device") != 0;
+	i->holdable = !i->layout.device_memory;
 	i->share.max_held_blocks = i->layout.rx.block_count / 2;
 	return 0;
 }

@@ -81,7 +81,7 @@ int icbmsg_config_layout(struct icbmsg_config *cfg, struct icbmsg_layout *layout
 		return -EINVAL;
 	ret = config_resolve(cfg, &v, true);
 	if (ret == 0)
-		layout_to_public(layout, size, &v.tx_layout, &v.rx_layout);
+		layout_to_public(layout, size, &v.tx_layout, &v.rx_layout, MEM_NORMAL);
 	return ret;
 }
 

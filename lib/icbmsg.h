@@ -175,6 +175,8 @@ struct icbmsg_layout {
 	uint32_t word_size;   /**< of the firmware's CPU, 4 or 8: size of a block's header */
 	uint32_t packet_size; /**< ring bytes reserved per control message */
 	bool initiator;       /**< this side's role in endpoint binding (section 5) */
+	bool device_memory;   /**< of an open instance: the mapping takes aligned accesses only, and
+			       * the calls without copying return -EOPNOTSUPP */
 };
 
 /**

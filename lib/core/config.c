@@ -236,6 +236,18 @@ static int check_range(struct icbmsg_config *cfg, enum config_key_id region_key,
 	return 0;
 }
 
+/*
+ * Physical addresses are most often what the firmware sees, or differ from it by a multiple of all
+ * alignments; of other memory the offsets are all that is known.
+ */
+static void default_addresses(struct config_values *v)
+{
+	uint64_t base = v->memory.kind == MEMORY_DEVMEM ? v->memory.address : 0;
+
+	v->tx.address = base + v->tx.offset;
+	v->rx.address = base + v->rx.offset;
+}
+
 static int check_regions(struct icbmsg_config *cfg, struct config_values *v)
 {
 	struct config_region *tx = &v->tx, *rx = &v->rx;
@@ -246,10 +258,8 @@ static int check_regions(struct icbmsg_config *cfg, struct config_values *v)
 		return refuse(cfg, given ? KEY_TX_ADDRESS : KEY_RX_ADDRESS,
 			      "%s is missing; give both or none, as they decide the roles",
 			      given ? "rx-address" : "tx-address");
-	if (!given) {
-		tx->address = tx->offset;
-		rx->address = rx->offset;
-	}
+	if (!given)
+		default_addresses(v);
 	ret = check_range(cfg, KEY_TX_REGION, KEY_TX_ADDRESS, tx);
 	if (ret == 0)
 		ret = check_range(cfg, KEY_RX_REGION, KEY_RX_ADDRESS, rx);

@@ -140,18 +140,74 @@ static bool parse_shm_name(struct memory_spec *out, const char *name)
 	return true;
 }
 
-static bool parse_memory(void *out, const char *text)
+/* ADDR[+SIZE] */
+static bool parse_physical(struct memory_spec *out, const char *text)
 {
-	struct memory_spec *spec = out;
+	uint64_t address, limit = 0;
+
+	if (!take_number(&address, &text) || address % 4)
+		return false;
+	if (has_prefix(&text, "+") && (!take_number(&limit, &text) || limit == 0))
+		return false;
+	if (*text != '\0' || address > INT64_MAX - limit)
+		return false;
+	out->kind = MEMORY_DEVMEM;
+	out->address = address;
+	out->limit = limit;
+	return true;
+}
+
+/* DEVICE[/MAP] */
+static bool parse_uio(struct memory_spec *out, const char *text)
+{
+	size_t name = strcspn(text, "/");
+	const char *map = text[name] ? text + name + 1 : "";
+
+	if (name == 0 || name > MEMORY_NAME_MAX || strlen(map) > MEMORY_MAP_MAX ||
+	    (text[name] && *map == '\0'))
+		return false;
+	out->kind = MEMORY_UIO;
+	memcpy(out->name, text, name);
+	out->name[name] = '\0';
+	strcpy(out->map, map);
+	return true;
+}
+
+static bool parse_file(struct memory_spec *out, const char *path)
+{
+	if (*path != '/' || strlen(path) > MEMORY_NAME_MAX)
+		return false;
+	out->kind = MEMORY_FILE;
+	strcpy(out->name, path);
+	return true;
+}
+
+static bool parse_memory_fd(struct memory_spec *out, const char *text)
+{
 	int fd;
 
-	if (has_prefix(&text, "shm:"))
-		return parse_shm_name(spec, text);
-	if (!has_prefix(&text, "fd:") || !take_fd_number(&fd, &text) || *text != '\0')
+	if (!take_fd_number(&fd, &text) || *text != '\0')
 		return false;
-	spec->kind = MEMORY_FD;
-	spec->fd = fd;
+	out->kind = MEMORY_FD;
+	out->fd = fd;
 	return true;
+}
+
+static bool parse_memory(void *out, const char *text)
+{
+	static const struct {
+		const char *prefix;
+		bool (*parse)(struct memory_spec *out, const char *text);
+	} sources[] = {
+		{ "shm:", parse_shm_name }, { "fd:", parse_memory_fd }, { "file:", parse_file },
+		{ "mem:", parse_physical }, { "uio:", parse_uio },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(sources) / sizeof(*sources); i++)
+		if (has_prefix(&text, sources[i].prefix))
+			return sources[i].parse(out, text);
+	return false;
 }
 
 static bool parse_yes_no(void *out, const char *text)
@@ -176,11 +232,13 @@ static bool parse_mode(void *out, const char *text)
 
 static bool parse_memory_type(void *out, const char *text)
 {
+	struct memory_spec *spec = out;
 	bool device = strcmp(text, "device") == 0;
 
 	if (!device && strcmp(text, "normal") != 0)
 		return false;
-	*(enum mem_type *)out = device ? MEM_DEVICE : MEM_NORMAL;
+	spec->type = device ? MEM_DEVICE : MEM_NORMAL;
+	spec->type_given = true;
 	return true;
 }
 
@@ -330,14 +388,18 @@ static bool parse_path(void *out, const char *text)
 #define FIELD(name) offsetof(struct config_values, name)
 
 const struct config_key config_keys[KEY_COUNT] = {
-	[KEY_MEMORY] = { "memory", parse_memory, FIELD(memory), "shm:NAME or fd:NUMBER",
+	[KEY_MEMORY] = { "memory", parse_memory, FIELD(memory),
+			 "shm:NAME, fd:NUMBER, file:/PATH, mem:ADDRESS[+SIZE] (ADDRESS a multiple "
+			 "of 4), or uio:DEVICE[/MAP]",
 			 "shm:icbmsg0", NULL },
 	[KEY_MEMORY_CREATE] = { "memory-create", parse_yes_no, FIELD(memory.create), "yes or no",
 				"no", "yes" },
 	[KEY_MEMORY_MODE] = { "memory-mode", parse_mode, FIELD(memory.mode),
 			      "an octal mode from 0 to 0777", "0660", "0600" },
-	[KEY_MEMORY_TYPE] = { "memory-type", parse_memory_type, FIELD(memory.type),
-			      "normal or device", "device", "normal" },
+	[KEY_MEMORY_TYPE] = { "memory-type", parse_memory_type, FIELD(memory), "normal or device",
+			      "device", NULL },
+	[KEY_MEMORY_SYNC] = { "memory-sync", parse_yes_no, FIELD(memory.sync), "yes or no", "no",
+			      "yes" },
 	[KEY_DOORBELL] = { "doorbell", parse_doorbell, FIELD(doorbell),
 			   "eventfd:RX,TX (two different descriptors), socket:NUMBER, poll, "
 			   "poll:10us to poll:1m, or poll:busy",

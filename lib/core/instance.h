@@ -123,8 +123,8 @@ size_t instance_get_counters(struct icbmsg *i, uint64_t *values, size_t max);
 
 size_t instance_get_records(struct icbmsg *i, struct icbmsg_record *records, size_t max);
 
-/* The public form of a pair of layouts. */
+/* The public form of a pair of layouts, in memory of @type. */
 void layout_to_public(struct icbmsg_layout *out, size_t size, const struct layout_region *tx,
-		      const struct layout_region *rx);
+		      const struct layout_region *rx, enum mem_type type);
 
 #endif

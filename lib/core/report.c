@@ -31,13 +31,14 @@ static void region_to_public(struct icbmsg_region_layout *out, const struct layo
 }
 
 void layout_to_public(struct icbmsg_layout *out, size_t size, const struct layout_region *tx,
-		      const struct layout_region *rx)
+		      const struct layout_region *rx, enum mem_type type)
 {
 	struct icbmsg_layout full = {
 		.alignment = tx->alignment,
 		.word_size = tx->header_size,
 		.packet_size = layout_packet_size(tx->header_size),
 		.initiator = layout_is_initiator(tx, rx),
+		.device_memory = type == MEM_DEVICE,
 	};
 
 	region_to_public(&full.tx, tx);
@@ -47,7 +48,7 @@ void layout_to_public(struct icbmsg_layout *out, size_t size, const struct layou
 
 void instance_get_layout(const struct icbmsg *i, struct icbmsg_layout *out, size_t size)
 {
-	layout_to_public(out, size, &i->link.tx, &i->link.rx);
+	layout_to_public(out, size, &i->link.tx, &i->link.rx, i->memory.type);
 }
 
 void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size)

@@ -155,6 +155,81 @@ static void memory_values(void **state)
 	v = resolve();
 	assert_int_equal(v.memory.kind, MEMORY_FD);
 	assert_int_equal(v.memory.fd, INT32_MAX);
+	set("memory", "file:/sys/bus/pci/devices/0000:00:04.0/resource2");
+	v = resolve();
+	assert_int_equal(v.memory.kind, MEMORY_FILE);
+	assert_string_equal(v.memory.name, "/sys/bus/pci/devices/0000:00:04.0/resource2");
+}
+
+/* The source decides about the type unless it is told. */
+static void the_memory_type_may_be_left_open(void **state)
+{
+	struct config_values v;
+
+	(void)state;
+	set_all();
+	v = resolve();
+	assert_false(v.memory.type_given);
+	set("memory-type", "normal");
+	v = resolve();
+	assert_true(v.memory.type_given);
+	assert_int_equal(v.memory.type, MEM_NORMAL);
+}
+
+static void physical_memory_values(void **state)
+{
+	struct config_values v;
+
+	(void)state;
+	set_all();
+	set("memory", "mem:0x20070004");
+	v = resolve();
+	assert_int_equal(v.memory.kind, MEMORY_DEVMEM);
+	assert_int_equal(v.memory.address, 0x20070004);
+	assert_int_equal(v.memory.limit, 0);
+	assert_true(v.memory.sync);
+	set("memory", "mem:512M+0x10000");
+	set("memory-sync", "no");
+	v = resolve();
+	assert_int_equal(v.memory.address, 0x20000000);
+	assert_int_equal(v.memory.limit, 0x10000);
+	assert_false(v.memory.sync);
+}
+
+/* Roles and alignment then come out as where the firmware sees the memory as Linux does. */
+static void physical_addresses_are_the_default(void **state)
+{
+	struct config_values v;
+
+	(void)state;
+	set_all();
+	set("memory", "mem:0x20070000");
+	v = resolve();
+	assert_int_equal(v.tx.address, 0x20070000 + v.tx.offset);
+	assert_int_equal(v.rx.address, 0x20070000 + v.rx.offset);
+	assert_int_equal(v.tx_layout.begin, v.tx.address);
+	set("tx-address", "0x1000");
+	set("rx-address", "0x9000");
+	v = resolve();
+	assert_int_equal(v.tx.address, 0x1000);
+}
+
+static void uio_memory_values(void **state)
+{
+	struct config_values v;
+
+	(void)state;
+	set_all();
+	set("memory", "uio:ipc memory/shared/1");
+	v = resolve();
+	assert_int_equal(v.memory.kind, MEMORY_UIO);
+	assert_string_equal(v.memory.name, "ipc memory");
+	assert_string_equal(v.memory.map, "shared/1");
+	assert_int_equal(v.tx.address, v.tx.offset);
+	set("memory", "uio:3");
+	v = resolve();
+	assert_string_equal(v.memory.name, "3");
+	assert_string_equal(v.memory.map, "");
 }
 
 static void doorbell_values(void **state)
@@ -245,6 +320,21 @@ static void bad_values(void **state)
 		{ "memory-mode", "rw" },
 		{ "memory-mode", "" },
 		{ "memory-type", "Normal" },
+		{ "memory-sync", "1" },
+		{ "memory", "mem:" },
+		{ "memory", "mem:0x2007000g" },
+		{ "memory", "mem:0x20070002" }, /* not a word */
+		{ "memory", "mem:-4" },
+		{ "memory", "mem:0x20070000+" },
+		{ "memory", "mem:0x20070000+0" },
+		{ "memory", "mem:0x20070000 0x1000" },
+		{ "memory", "mem:0x8000000000000000" },
+		{ "memory", "mem:0x7ffffffffffffffc+0x100" },
+		{ "memory", "uio:" },
+		{ "memory", "uio:/map0" },
+		{ "memory", "uio:0/" },
+		{ "memory", "file:" },
+		{ "memory", "file:relative" },
 		{ "doorbell", "eventfd" },
 		{ "doorbell", "eventfd:1" },
 		{ "doorbell", "eventfd:1,1" },
@@ -756,6 +846,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(defaults),
 		T(memory_values),
+		T(the_memory_type_may_be_left_open),
+		T(physical_memory_values),
+		T(physical_addresses_are_the_default),
+		T(uio_memory_values),
 		T(doorbell_values),
 		T(geometry_values),
 		T(bad_values),

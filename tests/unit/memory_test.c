@@ -80,6 +80,7 @@ static void creates_with_mode_despite_umask(void **state)
 	(void)state;
 	spec.mode = 0664;
 	spec.type = MEM_DEVICE;
+	spec.type_given = true;
 	assert_int_equal(memory_map(&m, &spec, false, error), 0);
 	umask(mask);
 	st = object_stat();
