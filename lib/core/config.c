@@ -177,22 +177,52 @@ static int refuse(struct icbmsg_config *cfg, enum config_key_id id, const char *
 			   config_keys[id].name, why);
 }
 
+static int fail_missing(struct icbmsg_config *cfg, enum config_key_id id)
+{
+	const char *origin = cfg->origin, *name = config_keys[id].name;
+
+	return config_fail(cfg, -EINVAL, "%s%s%s: missing; write for example %s = %s",
+			   origin ? origin : "", origin ? ": " : "", name, name,
+			   config_keys[id].example);
+}
+
+/* One key for both directions, or one for each. */
+static int check_doorbell(struct icbmsg_config *cfg)
+{
+	bool in = is_set(cfg, KEY_DOORBELL_IN), out = is_set(cfg, KEY_DOORBELL_OUT);
+
+	if (is_set(cfg, KEY_DOORBELL)) {
+		if (!in && !out)
+			return 0;
+		return refuse(cfg, in ? KEY_DOORBELL_IN : KEY_DOORBELL_OUT,
+			      "doorbell is set, too, and stands for both directions; remove one");
+	}
+	if (!in && !out)
+		return fail_missing(cfg, KEY_DOORBELL);
+	if (!in || !out)
+		return fail_missing(cfg, in ? KEY_DOORBELL_OUT : KEY_DOORBELL_IN);
+	return 0;
+}
+
 static int check_required(struct icbmsg_config *cfg, bool layout_only)
 {
 	static const enum config_key_id required[] = { KEY_TX_REGION, KEY_RX_REGION, KEY_TX_BLOCKS,
-						       KEY_RX_BLOCKS, KEY_MEMORY,    KEY_DOORBELL };
-	const char *origin = cfg->origin;
-	const struct config_key *key;
+						       KEY_RX_BLOCKS, KEY_MEMORY };
 	size_t i;
 
-	for (i = 0; i < (layout_only ? 4 : sizeof(required) / sizeof(*required)); i++) {
-		key = &config_keys[required[i]];
+	for (i = 0; i < (layout_only ? 4 : sizeof(required) / sizeof(*required)); i++)
 		if (!is_set(cfg, required[i]))
-			return config_fail(cfg, -EINVAL,
-					   "%s%s%s: missing; write for example %s = %s",
-					   origin ? origin : "", origin ? ": " : "", key->name,
-					   key->name, key->example);
-	}
+			return fail_missing(cfg, required[i]);
+	return layout_only ? 0 : check_doorbell(cfg);
+}
+
+/* Keys that are about interrupts only. */
+static int check_interrupt(struct icbmsg_config *cfg, const struct config_values *v)
+{
+	if (is_set(cfg, KEY_DOORBELL_ACK) && v->doorbell.in.kind != DOORBELL_IN_UIO)
+		return refuse(cfg, KEY_DOORBELL_ACK,
+			      "there is no interrupt to acknowledge; set doorbell-in = uio:DEVICE, "
+			      "or remove it");
 	return 0;
 }
 
@@ -364,6 +394,8 @@ int config_resolve(struct icbmsg_config *cfg, struct config_values *out, bool la
 	ret = check_required(cfg, layout_only);
 	if (ret == 0)
 		ret = parse_all(cfg, &v);
+	if (ret == 0 && !layout_only)
+		ret = check_interrupt(cfg, &v);
 	if (ret == 0)
 		ret = check_regions(cfg, &v);
 	if (ret == 0)

@@ -7,125 +7,20 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config_doorbell.h"
+#include "core/config_text.h"
 #include "proto/proto.h"
 #include "util/cleanup.h"
 
 #define ALIGNMENT_MAX (UINT64_C(1) << 20)
-#define NS_PER_US INT64_C(1000)
-#define NS_PER_MS (1000 * NS_PER_US)
-#define NS_PER_S (1000 * NS_PER_MS)
-#define POLL_MIN (10 * NS_PER_US)
 #define RESCUE_MIN (100 * NS_PER_US)
 #define SPIN_MAX (10 * NS_PER_MS)
-#define DURATION_MAX (60 * NS_PER_S)
 #define WORD_MAX 31u /* letters of a name that can be a misspelt one */
-
-static bool has_prefix(const char **text, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	if (strncmp(*text, prefix, n) != 0)
-		return false;
-	*text += n;
-	return true;
-}
-
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
-
-/* Take digits from the front of *@text; no sign, no space. */
-static bool take_digits(uint64_t *out, const char **text, unsigned int base)
-{
-	const char *p = *text;
-	uint64_t v = 0;
-	unsigned int d;
-
-	for (; (d = (unsigned int)digit_value(*p)) < base; p++)
-		if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, d, &v))
-			return false;
-	if (p == *text)
-		return false;
-	*text = p;
-	*out = v;
-	return true;
-}
-
-/* Decimal or 0x hexadecimal with an optional k, M or G, from the front of *@text. */
-static bool take_number(uint64_t *out, const char **text)
-{
-	bool hex = has_prefix(text, "0x") || has_prefix(text, "0X");
-	unsigned int shift = 0;
-	uint64_t v;
-
-	if (!take_digits(&v, text, hex ? 16 : 10))
-		return false;
-	if (has_prefix(text, "k") || has_prefix(text, "K"))
-		shift = 10;
-	else if (has_prefix(text, "M"))
-		shift = 20;
-	else if (has_prefix(text, "G"))
-		shift = 30;
-	return !__builtin_mul_overflow(v, UINT64_C(1) << shift, out);
-}
-
-static bool parse_number(uint64_t *out, const char *text, uint64_t min, uint64_t max)
-{
-	uint64_t v;
-
-	if (!take_number(&v, &text) || *text != '\0' || v < min || v > max)
-		return false;
-	*out = v;
-	return true;
-}
-
-static bool take_fd_number(int *out, const char **text)
-{
-	uint64_t v;
-
-	if (!take_digits(&v, text, 10) || v > INT32_MAX)
-		return false;
-	*out = (int)v;
-	return true;
-}
-
-static bool parse_duration(int64_t *out, const char *text, int64_t min)
-{
-	static const struct {
-		const char *name;
-		int64_t ns;
-	} units[] = {
-		{ "us", NS_PER_US },
-		{ "ms", NS_PER_MS },
-		{ "s", NS_PER_S },
-		{ "m", 60 * NS_PER_S },
-	};
-	uint64_t v;
-	size_t i;
-
-	if (!take_digits(&v, &text, 10) || v > (uint64_t)DURATION_MAX)
-		return false;
-	for (i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (strcmp(text, units[i].name) != 0)
-			continue;
-		if ((int64_t)v > DURATION_MAX / units[i].ns || (int64_t)v * units[i].ns < min)
-			return false;
-		*out = (int64_t)v * units[i].ns;
-		return true;
-	}
-	return false;
-}
 
 static bool parse_shm_name(struct memory_spec *out, const char *name)
 {
@@ -145,9 +40,9 @@ static bool parse_physical(struct memory_spec *out, const char *text)
 {
 	uint64_t address, limit = 0;
 
-	if (!take_number(&address, &text) || address % 4)
+	if (!text_take_number(&address, &text) || address % 4)
 		return false;
-	if (has_prefix(&text, "+") && (!take_number(&limit, &text) || limit == 0))
+	if (text_take_prefix(&text, "+") && (!text_take_number(&limit, &text) || limit == 0))
 		return false;
 	if (*text != '\0' || address > INT64_MAX - limit)
 		return false;
@@ -186,7 +81,7 @@ static bool parse_memory_fd(struct memory_spec *out, const char *text)
 {
 	int fd;
 
-	if (!take_fd_number(&fd, &text) || *text != '\0')
+	if (!text_take_fd(&fd, &text) || *text != '\0')
 		return false;
 	out->kind = MEMORY_FD;
 	out->fd = fd;
@@ -205,7 +100,7 @@ static bool parse_memory(void *out, const char *text)
 	size_t i;
 
 	for (i = 0; i < sizeof(sources) / sizeof(*sources); i++)
-		if (has_prefix(&text, sources[i].prefix))
+		if (text_take_prefix(&text, sources[i].prefix))
 			return sources[i].parse(out, text);
 	return false;
 }
@@ -224,7 +119,7 @@ static bool parse_mode(void *out, const char *text)
 {
 	uint64_t mode;
 
-	if (!take_digits(&mode, &text, 8) || *text != '\0' || mode > 0777)
+	if (!text_take_digits(&mode, &text, 8) || *text != '\0' || mode > 0777)
 		return false;
 	*(mode_t *)out = (mode_t)mode;
 	return true;
@@ -242,68 +137,15 @@ static bool parse_memory_type(void *out, const char *text)
 	return true;
 }
 
-static bool parse_eventfds(struct doorbell_spec *out, const char *text)
-{
-	int rx, tx;
-
-	if (!take_fd_number(&rx, &text) || !has_prefix(&text, ",") || !take_fd_number(&tx, &text) ||
-	    *text != '\0' || rx == tx)
-		return false;
-	out->in = (struct doorbell_in_spec){ .kind = DOORBELL_IN_EVENTFD, .fd = rx };
-	out->out = (struct doorbell_out_spec){ .kind = DOORBELL_OUT_EVENTFD, .fd = tx };
-	return true;
-}
-
-/* Rings only: who owns the socket reads it. */
-static bool parse_socket(struct doorbell_spec *out, const char *text)
-{
-	int fd;
-
-	if (!take_fd_number(&fd, &text) || *text != '\0')
-		return false;
-	out->in = (struct doorbell_in_spec){ .kind = DOORBELL_IN_ELSEWHERE, .fd = -1 };
-	out->out = (struct doorbell_out_spec){ .kind = DOORBELL_OUT_SOCKET, .fd = fd };
-	return true;
-}
-
-/* How to look where nobody rings. */
-static bool parse_poll(struct doorbell_in_spec *out, const char *text)
-{
-	struct doorbell_in_spec spec = { .kind = DOORBELL_IN_POLL, .fd = -1 };
-
-	if (strcmp(text, "poll") == 0)
-		spec.interval_ns = DOORBELL_POLL_DEFAULT_NS;
-	else if (strcmp(text, "poll:busy") == 0)
-		spec.kind = DOORBELL_IN_BUSY;
-	else if (!has_prefix(&text, "poll:") || !parse_duration(&spec.interval_ns, text, POLL_MIN))
-		return false;
-	*out = spec;
-	return true;
-}
-
-static bool parse_doorbell(void *out, const char *text)
-{
-	struct doorbell_spec *spec = out;
-
-	if (has_prefix(&text, "eventfd:"))
-		return parse_eventfds(spec, text);
-	if (has_prefix(&text, "socket:"))
-		return parse_socket(spec, text);
-	if (!parse_poll(&spec->in, text))
-		return false;
-	spec->out = (struct doorbell_out_spec){ .kind = DOORBELL_OUT_NOBODY, .fd = -1 };
-	return true;
-}
-
 static bool parse_region(void *out, const char *text)
 {
 	struct config_region *region = out;
 	uint64_t offset, size;
 
-	if (!take_number(&offset, &text) || (*text != ' ' && *text != '\t'))
+	if (!text_take_number(&offset, &text) || (*text != ' ' && *text != '\t'))
 		return false;
 	text += strspn(text, " \t");
-	if (!parse_number(&size, text, 1, UINT32_MAX))
+	if (!text_parse_number(&size, text, 1, UINT32_MAX))
 		return false;
 	region->offset = offset;
 	region->size = size;
@@ -312,14 +154,14 @@ static bool parse_region(void *out, const char *text)
 
 static bool parse_address(void *out, const char *text)
 {
-	return parse_number(out, text, 0, UINT64_MAX);
+	return text_parse_number(out, text, 0, UINT64_MAX);
 }
 
 static bool parse_blocks(void *out, const char *text)
 {
 	uint64_t v;
 
-	if (!parse_number(&v, text, 1, LAYOUT_BLOCKS_MAX))
+	if (!text_parse_number(&v, text, 1, LAYOUT_BLOCKS_MAX))
 		return false;
 	*(uint32_t *)out = (uint32_t)v;
 	return true;
@@ -329,7 +171,7 @@ static bool parse_alignment(void *out, const char *text)
 {
 	uint64_t v;
 
-	if (!parse_number(&v, text, 1, ALIGNMENT_MAX) || (v & (v - 1)))
+	if (!text_parse_number(&v, text, 1, ALIGNMENT_MAX) || (v & (v - 1)))
 		return false;
 	*(uint32_t *)out = (uint32_t)v;
 	return true;
@@ -364,7 +206,7 @@ static bool parse_peer(void *out, const char *text)
 static bool parse_rescue(void *out, const char *text)
 {
 	if (strcmp(text, "never") != 0)
-		return parse_duration(out, text, RESCUE_MIN);
+		return text_parse_duration(out, text, RESCUE_MIN);
 	*(int64_t *)out = 0;
 	return true;
 }
@@ -372,7 +214,7 @@ static bool parse_rescue(void *out, const char *text)
 static bool parse_spin(void *out, const char *text)
 {
 	if (strcmp(text, "no") != 0)
-		return parse_duration(out, text, NS_PER_US) && *(int64_t *)out <= SPIN_MAX;
+		return text_parse_duration(out, text, NS_PER_US) && *(int64_t *)out <= SPIN_MAX;
 	*(int64_t *)out = 0;
 	return true;
 }
@@ -400,10 +242,20 @@ const struct config_key config_keys[KEY_COUNT] = {
 			      "device", NULL },
 	[KEY_MEMORY_SYNC] = { "memory-sync", parse_yes_no, FIELD(memory.sync), "yes or no", "no",
 			      "yes" },
-	[KEY_DOORBELL] = { "doorbell", parse_doorbell, FIELD(doorbell),
+	[KEY_DOORBELL] = { "doorbell", config_parse_doorbell, FIELD(doorbell),
 			   "eventfd:RX,TX (two different descriptors), socket:NUMBER, poll, "
-			   "poll:10us to poll:1m, or poll:busy",
+			   "poll:10us to poll:1m, poll:MIN..MAX, or poll:busy",
 			   "eventfd:5,6", NULL },
+	[KEY_DOORBELL_IN] = { "doorbell-in", .parse_part = config_parse_doorbell_in,
+			      .field = FIELD(doorbell), .example = "uio:mailbox" },
+	[KEY_DOORBELL_OUT] = { "doorbell-out", .parse_part = config_parse_doorbell_out,
+			       .field = FIELD(doorbell),
+			       .example = "register:uio:mailbox+0x114 write32 0x1" },
+	[KEY_DOORBELL_SETUP] = { "doorbell-setup", .parse_part = config_parse_doorbell_setup,
+				 .field = FIELD(doorbell),
+				 .example = "uio:mailbox+0x110 set32 0x1" },
+	[KEY_DOORBELL_ACK] = { "doorbell-ack", .parse_part = config_parse_doorbell_ack,
+			       .field = FIELD(doorbell), .example = "uio:mailbox+0x118 w1c32 0x1" },
 	[KEY_TX_REGION] = { "tx-region", parse_region, FIELD(tx),
 			    "OFFSET SIZE (bytes, SIZE from 1 to below 4G)", "0 16k", NULL },
 	[KEY_RX_REGION] = { "rx-region", parse_region, FIELD(rx),
@@ -517,15 +369,32 @@ int config_key_find(const char *name, char error[CONFIG_ERROR_SIZE])
 	return -ENOENT;
 }
 
+bool config_why(char why[CONFIG_WHY_SIZE], const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, CONFIG_WHY_SIZE, format, ap);
+	va_end(ap);
+	/* It may quote the value, which nobody has looked at. */
+	for (; *why; why++)
+		if (!isprint((unsigned char)*why))
+			*why = '?';
+	return false;
+}
+
 int config_key_parse(struct config_values *out, enum config_key_id id, const char *text,
 		     char error[CONFIG_ERROR_SIZE])
 {
 	const struct config_key *key = &config_keys[id];
-	char quoted[CONFIG_QUOTE_SIZE];
+	char quoted[CONFIG_QUOTE_SIZE], why[CONFIG_WHY_SIZE];
+	void *field = (char *)out + key->field;
 
-	if (key->parse((char *)out + key->field, text))
+	if (key->parse ? key->parse(field, text) : key->parse_part(field, text, why))
 		return 0;
-	snprintf(error, CONFIG_ERROR_SIZE, "%s: \"%s\" is not %s; write for example %s = %s",
-		 key->name, config_quote(quoted, text), key->form, key->name, key->example);
+	snprintf(error, CONFIG_ERROR_SIZE, "%s: \"%s\" is not %s%s; write for example %s = %s",
+		 key->name, config_quote(quoted, text),
+		 key->parse ? "" : "right: ", key->parse ? key->form : why, key->name,
+		 key->example);
 	return -EINVAL;
 }

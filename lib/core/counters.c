@@ -30,6 +30,11 @@ struct entry {
 	{                                                                     \
 		.kind = ICBMSG_COUNTER, FROM(field), TEXT(u, h), QUICK(field) \
 	}
+#define COUNT_BELL(field, u, h)                                                 \
+	{                                                                       \
+		.kind = ICBMSG_COUNTER, .name = #field,                         \
+		.offset = offsetof(struct counters, doorbell.field), TEXT(u, h) \
+	}
 #define PEAK(field, u, h)                                    \
 	{                                                    \
 		.kind = ICBMSG_PEAK, FROM(field), TEXT(u, h) \
@@ -145,6 +150,14 @@ static const struct entry table[] = {
 	COUNT_QUICK(doorbells_received, "doorbells", "doorbells received"),
 	COUNT(doorbells_spurious, "doorbells", "doorbells behind which nothing new was found"),
 	COUNT(rx_rescues, "looks", "looks by the timer that found what no doorbell had told of"),
+	COUNT_BELL(interrupts_merged, "interrupts",
+		   "interrupts that came before the last was taken"),
+	COUNT_BELL(interrupt_storms, "storms",
+		   "interrupts for nothing, so many that they were left disabled"),
+	COUNT_BELL(interrupt_timers, "looks",
+		   "looks by a timer while interrupts were disabled or gone"),
+	COUNT_BELL(interrupts_gone, "devices",
+		   "devices that ceased to interrupt: looked at by a timer now"),
 	COUNT(pumps, "looks", "looks at the ring of the rx region"),
 
 	COUNT_QUICK(bad_packets, "packets", "control messages malformed or too short"),

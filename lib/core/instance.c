@@ -220,6 +220,9 @@ unsigned int instance_pump(struct icbmsg *i)
 	i->link.ops->pump(&i->link);
 	i->more = i->link.changed & PROTO_MORE;
 	i->news |= s->rx_rd != rd || i->link.changed;
+	if (i->doorbell.in.adapts)
+		doorbell_looked(&i->doorbell, i->rung,
+				i->rung > 0 ? i->news : s->rx_rd != rd || i->link.changed);
 	if (i->rung > 0 || i->ticked)
 		judge_wakeup(i, s->rx_rd != rd && !more);
 	changed = instance_settle(i);
@@ -259,6 +262,7 @@ static void init_link(struct icbmsg *i, const struct config_values *v, const str
 /* Memory, doorbell and descriptors; what was opened is left to instance_free() on errors. */
 static int acquire(struct icbmsg *i, struct icbmsg_config *cfg, const struct config_values *v)
 {
+	struct doorbell_host host = { .log = log_complaint, .user = i };
 	char error[MEM_ERROR_SIZE] = "";
 	int ret;
 
@@ -274,7 +278,8 @@ static int acquire(struct icbmsg *i, struct icbmsg_config *cfg, const struct con
 		return config_fail(cfg, ret,
 				   "memory: another program has this side of the link open (its "
 				   "tx-region is this one's); a link serves one program at a time");
-	ret = doorbell_open(&i->doorbell, &v->doorbell, error);
+	host.count = &i->session->count.doorbell;
+	ret = doorbell_open(&i->doorbell, &v->doorbell, &host, error);
 	if (ret < 0)
 		return config_fail(cfg, ret, "%s", error);
 	ret = wait_init(i);

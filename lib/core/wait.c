@@ -119,6 +119,8 @@ void wait_ring(struct icbmsg *i)
 	if (!i->link.doorbell_due)
 		return;
 	i->link.doorbell_due = false;
+	if (i->doorbell.in.adapts)
+		doorbell_looked(&i->doorbell, 0, true);
 	if (!doorbell_can_ring(&i->doorbell))
 		return;
 	i->session->count.doorbells_sent++;

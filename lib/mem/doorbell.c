@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "util/cleanup.h"
@@ -18,22 +16,14 @@ static const struct doorbell_in_ops *const in_kinds[] = {
 	[DOORBELL_IN_EVENTFD] = &doorbell_in_eventfd,
 	[DOORBELL_IN_POLL] = &doorbell_in_poll,
 	[DOORBELL_IN_BUSY] = &doorbell_in_busy,
+	[DOORBELL_IN_UIO] = &doorbell_in_uio,
 };
 
 static const struct doorbell_out_ops *const out_kinds[] = {
 	[DOORBELL_OUT_EVENTFD] = &doorbell_out_eventfd,
 	[DOORBELL_OUT_SOCKET] = &doorbell_out_socket,
+	[DOORBELL_OUT_REGISTER] = &doorbell_out_register,
 };
-
-int doorbell_fail(char *error, int ret, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(error, MEM_ERROR_SIZE, format, ap);
-	va_end(ap);
-	return ret;
-}
 
 int doorbell_duplicate(int fd, const char *role, char *error)
 {
@@ -42,12 +32,11 @@ int doorbell_duplicate(int fd, const char *role, char *error)
 	if (own >= 0)
 		return own;
 	if (errno == EBADF)
-		return doorbell_fail(error, -EBADF,
-				     "doorbell: %s descriptor %d is not open in this process; "
-				     "whoever starts it must pass it on",
-				     role, fd);
-	return doorbell_fail(error, -errno, "doorbell: %s descriptor %d: %s", role, fd,
-			     strerror(errno));
+		return mem_fail(error, -EBADF,
+				"doorbell: %s descriptor %d is not open in this process; "
+				"whoever starts it must pass it on",
+				role, fd);
+	return mem_fail(error, -errno, "doorbell: %s descriptor %d: %s", role, fd, strerror(errno));
 }
 
 static int open_in(struct doorbell_in *in, const struct doorbell_in_spec *spec, char *error)
@@ -59,11 +48,13 @@ static int open_in(struct doorbell_in *in, const struct doorbell_in_spec *spec, 
 	if (spec->kind == DOORBELL_IN_ELSEWHERE)
 		return 0;
 	if (!ops)
-		return doorbell_fail(error, -EINVAL, "doorbell: none is configured");
+		return mem_fail(error, -EINVAL, "doorbell: none is configured");
 	ret = ops->open(in, spec, error);
-	if (ret == 0)
-		in->ops = ops;
-	return ret;
+	if (ret < 0)
+		return ret;
+	in->ops = ops;
+	in->rung = ops->rung;
+	return 0;
 }
 
 static int open_out(struct doorbell_out *out, const struct doorbell_out_spec *spec, char *error)
@@ -75,19 +66,36 @@ static int open_out(struct doorbell_out *out, const struct doorbell_out_spec *sp
 	if (spec->kind == DOORBELL_OUT_NOBODY)
 		return 0;
 	if (!ops)
-		return doorbell_fail(error, -EINVAL, "doorbell: none to ring is configured");
+		return mem_fail(error, -EINVAL, "doorbell: none to ring is configured");
 	ret = ops->open(out, spec, error);
 	if (ret == 0)
 		out->ops = ops;
 	return ret;
 }
 
-int doorbell_open(struct doorbell *d, const struct doorbell_spec *spec, char error[MEM_ERROR_SIZE])
+/* Mailboxes are to be told once that they may interrupt. */
+static int set_up(const struct doorbell_spec *spec, char *error)
+{
+	struct registers *setup;
+	int ret = registers_open(&setup, &spec->setup, spec->in.root, error);
+
+	if (ret < 0)
+		return ret;
+	registers_run(setup);
+	registers_close(setup);
+	return 0;
+}
+
+int doorbell_open(struct doorbell *d, const struct doorbell_spec *spec,
+		  const struct doorbell_host *host, char error[MEM_ERROR_SIZE])
 {
 	_cleanup_(doorbell_close) struct doorbell opened = DOORBELL_CLOSED;
 	int ret;
 
-	ret = open_in(&opened.in, &spec->in, error);
+	opened.in.host = *host;
+	ret = set_up(spec, error);
+	if (ret == 0)
+		ret = open_in(&opened.in, &spec->in, error);
 	if (ret == 0)
 		ret = open_out(&opened.out, &spec->out, error);
 	if (ret < 0)
@@ -117,7 +125,7 @@ int doorbell_ring(struct doorbell *d)
 
 bool doorbell_is_rung(const struct doorbell *d)
 {
-	return d->in.ops && d->in.ops->rung;
+	return d->in.rung;
 }
 
 bool doorbell_is_busy(const struct doorbell *d)
@@ -128,4 +136,10 @@ bool doorbell_is_busy(const struct doorbell *d)
 uint64_t doorbell_clear(struct doorbell *d)
 {
 	return d->in.ops ? d->in.ops->clear(&d->in) : 0;
+}
+
+void doorbell_looked(struct doorbell *d, uint64_t rung, bool found)
+{
+	if (d->in.adapts)
+		d->in.ops->looked(&d->in, rung, found);
 }

@@ -12,7 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mem/memory.h"
+#include "mem/doorbell_counters.h"
+#include "mem/error.h"
+#include "mem/register.h"
+#include "mem/uio.h"
 
 #define DOORBELL_POLL_DEFAULT_NS INT64_C(1000000)
 
@@ -25,29 +28,45 @@ enum doorbell_in_kind {
 	DOORBELL_IN_EVENTFD,   /* an inherited eventfd */
 	DOORBELL_IN_POLL,      /* nobody rings; look every interval */
 	DOORBELL_IN_BUSY,      /* nobody rings; look all the time */
+	DOORBELL_IN_UIO,       /* the interrupt of a UIO device */
 };
 
 enum doorbell_out_kind {
-	DOORBELL_OUT_NONE,    /* not configured */
-	DOORBELL_OUT_NOBODY,  /* nothing to ring: the other side looks by itself */
-	DOORBELL_OUT_EVENTFD, /* an inherited eventfd */
-	DOORBELL_OUT_SOCKET,  /* a packet; who owns the socket reads it */
+	DOORBELL_OUT_NONE,     /* not configured */
+	DOORBELL_OUT_NOBODY,   /* nothing to ring: the other side looks by itself */
+	DOORBELL_OUT_EVENTFD,  /* an inherited eventfd */
+	DOORBELL_OUT_SOCKET,   /* a packet; who owns the socket reads it */
+	DOORBELL_OUT_REGISTER, /* a register of the other side's interrupt controller, or the like */
 };
 
 struct doorbell_in_spec {
 	enum doorbell_in_kind kind;
-	int fd;              /* EVENTFD; duplicated, never closed */
-	int64_t interval_ns; /* POLL */
+	int fd;                   /* EVENTFD; duplicated, never closed */
+	int64_t interval_ns;      /* POLL: after traffic; twice as long after every look in vain, */
+	int64_t interval_max_ns;  /* up to this */
+	char name[UIO_NAME_SIZE]; /* UIO: as uio_find() takes it */
+	struct register_list ack; /* UIO: at every interrupt, before it is enabled again */
+	const char *root;         /* as registers_open()'s */
 };
 
 struct doorbell_out_spec {
 	enum doorbell_out_kind kind;
-	int fd; /* EVENTFD, SOCKET; duplicated, never closed */
+	int fd;                    /* EVENTFD, SOCKET; duplicated, never closed */
+	struct register_list ring; /* REGISTER */
+	const char *root;
 };
 
 struct doorbell_spec {
 	struct doorbell_in_spec in;
 	struct doorbell_out_spec out;
+	struct register_list setup; /* once, before anything else */
+};
+
+/* What the owner of a doorbell gives to it; it outlives the doorbell. */
+struct doorbell_host {
+	struct doorbell_counters *count;
+	void (*log)(void *user, const char *line); /* what a user should know */
+	void *user;
 };
 
 /* What rings us. Core looks at fd only; the rest is the kind's. */
@@ -56,7 +75,10 @@ struct doorbell_in {
 	int fd;      /* polls readable when there is a reason to look; -1 if there never is one */
 	bool blocks; /* its description lacks O_NONBLOCK, which is not ours to set: it is shared
 		      * with the other side */
+	bool rung;   /* doorbell_is_rung(), which can end */
+	bool adapts; /* wants to know what came of looking: doorbell_looked() */
 	void *state; /* of kinds that need more */
+	struct doorbell_host host;
 };
 
 /* What we ring. */
@@ -78,7 +100,8 @@ struct doorbell {
  * Open as @spec says.
  * Returns 0 or a negative errno with one line in @error that names the thing and the remedy.
  */
-int doorbell_open(struct doorbell *d, const struct doorbell_spec *spec, char error[MEM_ERROR_SIZE]);
+int doorbell_open(struct doorbell *d, const struct doorbell_spec *spec,
+		  const struct doorbell_host *host, char error[MEM_ERROR_SIZE]);
 
 /* Close what doorbell_open() opened; also allowed on one that is closed already. */
 void doorbell_close(struct doorbell *d);
@@ -109,5 +132,12 @@ bool doorbell_is_busy(const struct doorbell *d);
  * Returns the number of rings that had merged, 0 for none; always 0 where nobody rings.
  */
 uint64_t doorbell_clear(struct doorbell *d);
+
+/*
+ * Tell what came of looking: @rung is what doorbell_clear() has returned since the last time,
+ * @found whether there was anything new. A message that was sent is news, too: an answer is likely.
+ * Only needed where in.adapts says so.
+ */
+void doorbell_looked(struct doorbell *d, uint64_t rung, bool found);
 
 #endif

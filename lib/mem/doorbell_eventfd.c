@@ -31,10 +31,10 @@ static int check_eventfd(int fd, const char *role, char *error)
 	link[n] = '\0';
 	if (strcmp(link, EVENTFD_LINK) == 0)
 		return 0;
-	return doorbell_fail(error, -EINVAL,
-			     "doorbell: %s descriptor %d is %.100s, not an eventfd; pass one made "
-			     "by eventfd(2)",
-			     role, fd, link);
+	return mem_fail(error, -EINVAL,
+			"doorbell: %s descriptor %d is %.100s, not an eventfd; pass one made "
+			"by eventfd(2)",
+			role, fd, link);
 }
 
 /* Returns our own descriptor for @fd, or a negative errno. */

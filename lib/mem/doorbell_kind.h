@@ -10,10 +10,10 @@
 #include "mem/doorbell.h"
 
 struct doorbell_in_ops {
-	bool rung; /* doorbell_is_rung() */
+	bool rung; /* doorbell_is_rung() from the beginning */
 	bool busy; /* doorbell_is_busy() */
 
-	/* Fill in @in, which is closed, on success; ops is set by the caller. */
+	/* Fill in @in, which is closed but has its host, on success; the caller sets ops, rung. */
 	int (*open)(struct doorbell_in *in, const struct doorbell_in_spec *spec, char *error);
 
 	/* Free what is in state; fd is closed by the caller. NULL: nothing to do. */
@@ -21,6 +21,9 @@ struct doorbell_in_ops {
 
 	/* As doorbell_clear(). */
 	uint64_t (*clear)(struct doorbell_in *in);
+
+	/* As doorbell_looked(); open() sets in->adapts if it is to be called. */
+	void (*looked)(struct doorbell_in *in, uint64_t rung, bool found);
 };
 
 struct doorbell_out_ops {
@@ -32,11 +35,9 @@ struct doorbell_out_ops {
 };
 
 extern const struct doorbell_in_ops doorbell_in_eventfd, doorbell_in_poll, doorbell_in_busy;
+extern const struct doorbell_in_ops doorbell_in_uio;
 extern const struct doorbell_out_ops doorbell_out_eventfd, doorbell_out_socket;
-
-/* Put one line into @error (MEM_ERROR_SIZE) and pass @ret through. */
-int doorbell_fail(char *error, int ret, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+extern const struct doorbell_out_ops doorbell_out_register;
 
 /* Our own descriptor for @fd, whose @role is for the message, or a negative errno. */
 int doorbell_duplicate(int fd, const char *role, char *error);

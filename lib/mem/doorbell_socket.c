@@ -26,10 +26,10 @@ static int open_out(struct doorbell_out *out, const struct doorbell_out_spec *sp
 	if (fd < 0)
 		return fd;
 	if (!keeps_packets(fd))
-		return doorbell_fail(error, -EINVAL,
-				     "doorbell: descriptor %d is not a SEQPACKET socket; pass a "
-				     "connected one",
-				     spec->fd);
+		return mem_fail(error, -EINVAL,
+				"doorbell: descriptor %d is not a SEQPACKET socket; pass a "
+				"connected one",
+				spec->fd);
 	out->fd = take_fd(&fd);
 	return 0;
 }

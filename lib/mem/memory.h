@@ -43,6 +43,7 @@ struct memory_spec {
 	mode_t mode;                    /* SHM: of a created object, not masked by umask */
 	uint64_t size;                  /* bytes needed from the start; an empty object is grown
 					 * to it, any other smaller one is refused */
+	const char *user;               /* who needs them, for messages; NULL: the regions */
 	bool type_given;                /* `type` counts; otherwise the source decides */
 	enum mem_type type;
 	const char *root; /* a folder to take for "/" in DEVMEM and UIO, for tests; else NULL */

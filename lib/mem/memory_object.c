@@ -70,11 +70,10 @@ static int check_size(const struct memory_attempt *a, int fd)
 		return memory_fail(a, -EINVAL,
 				   " is still empty; start a program that uses this instance "
 				   "first");
-	return memory_fail(a, -EINVAL, " has %jd bytes but the regions need %" PRIu64 "; %s",
-			   (intmax_t)st.st_size, size,
-			   a->spec->kind == MEMORY_SHM ?
-				   "correct the regions, or remove it if it is left over" :
-				   "correct the regions or pass a larger one");
+	return memory_fail(a, -EINVAL, " has %jd bytes but %s need %" PRIu64 "; correct %s%s",
+			   (intmax_t)st.st_size, memory_user(a), size, memory_user(a),
+			   a->spec->kind == MEMORY_SHM ? ", or remove it if it is left over" :
+							 " or pass a larger one");
 }
 
 static int fail_map(const struct memory_attempt *a, int ret, bool device)

@@ -39,6 +39,12 @@ extern const struct memory_source memory_shm, memory_fd, memory_file, memory_dev
 /* PREFIX and the name; a long one is cut in the middle of a message, never at the end of it. */
 void memory_label(char *out, const char *prefix, const char *name);
 
+/* Who needs the memory, for messages. */
+static inline const char *memory_user(const struct memory_attempt *a)
+{
+	return a->spec->user ? a->spec->user : "the regions";
+}
+
 /* Write the label and then the text into the caller's error; passes @ret through. */
 int memory_fail(const struct memory_attempt *a, int ret, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -43,9 +43,9 @@ static int check_map(const struct memory_attempt *a, const struct uio_map *map)
 	if (map->offset >= usable || usable - map->offset < a->spec->size)
 		return memory_fail(a, -EINVAL,
 				   ": the map has %" PRIu64 " bytes at offset 0x%" PRIx64
-				   " but the regions need %" PRIu64 "; correct the regions",
+				   " but %s need %" PRIu64 "; correct %s",
 				   map->offset < usable ? usable - map->offset : 0, map->offset,
-				   a->spec->size);
+				   memory_user(a), a->spec->size, memory_user(a));
 	return 0;
 }
 

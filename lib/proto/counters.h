@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "mem/doorbell_counters.h"
+
 struct counters {
 	uint64_t opens;
 	uint64_t announcements;
@@ -33,6 +35,7 @@ struct counters {
 
 	uint64_t doorbells_sent, doorbells_elided, doorbells_received, doorbells_spurious;
 	uint64_t rescues, doorbells_lost, rx_rescues;
+	struct doorbell_counters doorbell;
 	uint64_t pumps;
 
 	/* Misbehaviour, counted by proto_complain(). */

@@ -16,6 +16,8 @@
 #define FULL UINT64_C(0xfffffffffffffffe) /* the largest count an eventfd can hold */
 
 static char error[MEM_ERROR_SIZE];
+static struct doorbell_counters count;
+static const struct doorbell_host host = { .count = &count };
 static int fds_before;
 
 static int setup(void **state)
@@ -55,10 +57,10 @@ static void open_link(struct link *l, int flags)
 	l->fds[1] = eventfd(0, flags | EFD_CLOEXEC);
 	spec.in.fd = l->fds[0];
 	spec.out.fd = l->fds[1];
-	assert_int_equal(doorbell_open(&l->a, &spec, error), 0);
+	assert_int_equal(doorbell_open(&l->a, &spec, &host, error), 0);
 	spec.in.fd = l->fds[1];
 	spec.out.fd = l->fds[0];
-	assert_int_equal(doorbell_open(&l->b, &spec, error), 0);
+	assert_int_equal(doorbell_open(&l->b, &spec, &host, error), 0);
 	assert_string_equal(error, "untouched");
 }
 
@@ -159,7 +161,7 @@ static void open_socket(struct doorbell *d, int fd)
 				      .out.kind = DOORBELL_OUT_SOCKET,
 				      .out.fd = fd };
 
-	assert_int_equal(doorbell_open(d, &spec, error), 0);
+	assert_int_equal(doorbell_open(d, &spec, &host, error), 0);
 	assert_int_equal(d->in.fd, -1);
 	assert_true(fcntl(d->out.fd, F_GETFD) & FD_CLOEXEC);
 }
@@ -222,7 +224,7 @@ static void polling_ticks(void **state)
 	struct doorbell d;
 
 	(void)state;
-	assert_int_equal(doorbell_open(&d, &spec, error), 0);
+	assert_int_equal(doorbell_open(&d, &spec, &host, error), 0);
 	assert_true(fcntl(d.in.fd, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(d.out.fd, -1);
 	assert_int_equal(doorbell_ring(&d), 0);
@@ -232,7 +234,7 @@ static void polling_ticks(void **state)
 	doorbell_close(&d);
 
 	spec.in.interval_ns = INT64_C(3600) * 1000000000;
-	assert_int_equal(doorbell_open(&d, &spec, error), 0);
+	assert_int_equal(doorbell_open(&d, &spec, &host, error), 0);
 	assert_false(readable(d.in.fd, 0));
 	assert_int_equal(doorbell_clear(&d), 0);
 	assert_int_equal(timerfd_settime(d.in.fd, 0, &once, NULL), 0);
@@ -249,7 +251,7 @@ static void busy_is_always_ready(void **state)
 	struct doorbell d;
 
 	(void)state;
-	assert_int_equal(doorbell_open(&d, &spec, error), 0);
+	assert_int_equal(doorbell_open(&d, &spec, &host, error), 0);
 	assert_true(readable(d.in.fd, 0));
 	assert_int_equal(doorbell_clear(&d), 0);
 	assert_true(readable(d.in.fd, 0));
@@ -263,7 +265,7 @@ static void assert_refused(const struct doorbell_spec *spec, int ret, const char
 	struct doorbell d = { .in.fd = 1234 };
 	int before = count_fds();
 
-	assert_int_equal(doorbell_open(&d, spec, error), ret);
+	assert_int_equal(doorbell_open(&d, spec, &host, error), ret);
 	if (!strstr(error, text))
 		fail_msg("\"%s\" lacks \"%s\"", error, text);
 	assert_int_equal(d.in.fd, 1234);
