@@ -105,9 +105,9 @@ static bool parse_uio(struct doorbell_in_spec *out, const char *name, char why[C
 
 	if (n == 0 || n >= sizeof(out->name))
 		return config_why(why, "uio: takes the name or number of a UIO device");
-	if (strcspn(name, "/+ \t") != n)
+	if (strchr(name, '/'))
 		return config_why(why, "an interrupt belongs to a whole device, so write uio:%.*s",
-				  (int)strcspn(name, "/+ \t"), name);
+				  (int)strcspn(name, "/"), name);
 	out->kind = DOORBELL_IN_UIO;
 	memcpy(out->name, name, n + 1);
 	return true;
