@@ -21,6 +21,7 @@ struct icbmsg_config {
 	char name[CONFIG_NAME_SIZE]; /* of the section loaded last */
 	char *origin;                /* "FILE:LINE" of its heading, NULL if none was loaded */
 	char error[CONFIG_ERROR_SIZE];
+	const char *root; /* instead of "/", or NULL */
 };
 
 int config_new(struct icbmsg_config **cfg)
@@ -70,6 +71,11 @@ static void move_entry(struct config_entry *to, struct config_entry *from)
 	config_entry_clear(to);
 	*to = *from;
 	*from = (struct config_entry){ 0 };
+}
+
+void config_set_root(struct icbmsg_config *cfg, const char *root)
+{
+	cfg->root = root;
 }
 
 int config_load(struct icbmsg_config *cfg, const char *path, const char *instance)
@@ -403,6 +409,7 @@ int config_resolve(struct icbmsg_config *cfg, struct config_values *out, bool la
 	if (ret < 0)
 		return ret;
 	memcpy(v.name, cfg->name, sizeof(v.name));
+	v.memory.root = v.doorbell.in.root = v.doorbell.out.root = cfg->root;
 	*out = v;
 	return 0;
 }

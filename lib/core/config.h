@@ -48,6 +48,9 @@ int config_scan(struct icbmsg_config *cfg, const char *path, icbmsg_config_item_
 const char *config_origin(const struct icbmsg_config *cfg, const char *key);
 const char *config_key_name(unsigned int n, const char **fallback);
 
+/* For tests: take the folder @root for "/" where devices are looked for. It outlives @cfg. */
+void config_set_root(struct icbmsg_config *cfg, const char *root);
+
 /*
  * All values with defaults filled in. Layouts only: memory and doorbell may be missing and blocks
  * may be too small for their header (for icbmsgctl layout).

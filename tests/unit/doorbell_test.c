@@ -244,6 +244,82 @@ static void polling_ticks(void **state)
 	doorbell_close(&d);
 }
 
+#define HOUR (INT64_C(3600) * 1000000000)
+
+/* The timer expires now, instead of hours from now. */
+static void let_tick(struct doorbell *d)
+{
+	struct itimerspec now, was;
+
+	assert_int_equal(timerfd_gettime(d->in.fd, &was), 0);
+	now = (struct itimerspec){ .it_interval = was.it_interval, .it_value.tv_nsec = 1 };
+	assert_int_equal(timerfd_settime(d->in.fd, 0, &now, NULL), 0);
+	assert_true(readable(d->in.fd, -1));
+	assert_int_equal(doorbell_clear(d), 0);
+	assert_false(readable(d->in.fd, 0));
+}
+
+static void assert_interval(const struct doorbell *d, int64_t hours)
+{
+	struct itimerspec is;
+
+	assert_int_equal(timerfd_gettime(d->in.fd, &is), 0);
+	assert_int_equal(is.it_interval.tv_sec, hours * 3600);
+	assert_int_equal(is.it_interval.tv_nsec, 0);
+	assert_true(is.it_value.tv_sec >= (hours - 1) * 3600);
+}
+
+static void the_interval_adapts(void **state)
+{
+	static const int64_t silence[] = { 2, 4, 8, 11, 11 };
+	struct doorbell_spec spec = { .in.kind = DOORBELL_IN_POLL,
+				      .in.interval_ns = HOUR,
+				      .in.interval_max_ns = 11 * HOUR,
+				      .out.kind = DOORBELL_OUT_NOBODY };
+	struct doorbell d;
+
+	(void)state;
+	assert_int_equal(doorbell_open(&d, &spec, &host, error), 0);
+	assert_true(d.in.adapts);
+	for (int round = 0; round < 2; round++) {
+		assert_interval(&d, 1);
+		for (size_t i = 0; i < sizeof(silence) / sizeof(*silence); i++) {
+			let_tick(&d);
+			doorbell_looked(&d, 0, false);
+			assert_interval(&d, silence[i]);
+		}
+		/* News, however it was found, and at once. The tick after it is not in vain. */
+		doorbell_looked(&d, 0, true);
+		assert_interval(&d, 1);
+		let_tick(&d);
+	}
+	assert_interval(&d, 1);
+	let_tick(&d);
+	assert_interval(&d, 2);
+	/* No tick, no change. */
+	assert_int_equal(doorbell_clear(&d), 0);
+	assert_interval(&d, 2);
+	doorbell_close(&d);
+}
+
+static void a_fixed_interval_stays(void **state)
+{
+	struct doorbell_spec spec = { .in.kind = DOORBELL_IN_POLL,
+				      .in.interval_ns = HOUR,
+				      .in.interval_max_ns = HOUR,
+				      .out.kind = DOORBELL_OUT_NOBODY };
+	struct doorbell d;
+
+	(void)state;
+	assert_int_equal(doorbell_open(&d, &spec, &host, error), 0);
+	assert_false(d.in.adapts);
+	let_tick(&d);
+	assert_interval(&d, 1);
+	doorbell_looked(&d, 0, true);
+	assert_interval(&d, 1);
+	doorbell_close(&d);
+}
+
 static void busy_is_always_ready(void **state)
 {
 	struct doorbell_spec spec = { .in.kind = DOORBELL_IN_BUSY,
@@ -329,6 +405,8 @@ int main(void)
 		T(socket_carries_rings),
 		T(full_or_dead_socket_does_not_block),
 		T(polling_ticks),
+		T(the_interval_adapts),
+		T(a_fixed_interval_stays),
 		T(busy_is_always_ready),
 		T(refuses_what_is_no_doorbell),
 		T(refuses_nonsense),
