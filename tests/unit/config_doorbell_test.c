@@ -299,6 +299,33 @@ static void long_words_are_refused(void **state)
 	assert_int_equal(config_set(cfg, "doorbell-in", text), -EINVAL);
 }
 
+/* The file that users copy from. */
+static void the_example_is_right(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned int setup, ack, ring;
+	} all[] = {
+		{ "mu-v2", 1, 1, 1 }, { "mu-v1", 1, 1, 1 },  { "ipcc", 2, 1, 1 },
+		{ "soft", 0, 1, 1 },  { "polled", 0, 0, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct icbmsg_config *own;
+		struct config_values v;
+
+		assert_int_equal(config_new(&own), 0);
+		if (config_load(own, MAILBOXES_CONF, all[i].name) != 0 ||
+		    config_resolve(own, &v, false) != 0)
+			fail_msg("%s", config_error(own));
+		config_free(own);
+		assert_int_equal(v.doorbell.setup.count, all[i].setup);
+		assert_int_equal(v.doorbell.in.ack.count, all[i].ack);
+		assert_int_equal(v.doorbell.out.ring.count, all[i].ring);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -308,6 +335,7 @@ int main(void)
 		T(intervals_may_adapt),           T(places_of_registers),
 		T(actions_on_registers),          T(several_accesses),
 		T(wrong_parts_are_named),         T(long_words_are_refused),
+		T(the_example_is_right),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
