@@ -27,3 +27,15 @@ function(icbmsg_need)
 		add_library(icbmsg-pkg::${module} ALIAS PkgConfig::ICBMSG_PKG_${module})
 	endforeach()
 endfunction()
+
+# icbmsg_need_plain(LIBRARY HEADER PACKAGE): the same of a library without a pkg-config file; it is
+# linked by its name.
+function(icbmsg_need_plain library header package)
+	find_library(ICBMSG_LIBRARY_${library} ${library})
+	find_path(ICBMSG_HEADER_${library} ${header})
+	mark_as_advanced(ICBMSG_LIBRARY_${library} ICBMSG_HEADER_${library})
+	if(NOT ICBMSG_LIBRARY_${library} OR NOT ICBMSG_HEADER_${library})
+		message(FATAL_ERROR "${CMAKE_CURRENT_SOURCE_DIR} needs the library ${library} and "
+			"${header}, which are not found. On Debian: apt-get install ${package}")
+	endif()
+endfunction()

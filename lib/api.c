@@ -56,6 +56,11 @@ const char *icbmsg_config_origin(const struct icbmsg_config *cfg, const char *ke
 	return cfg && key ? config_origin(cfg, key) : NULL;
 }
 
+const char *icbmsg_config_remarks(const struct icbmsg_config *cfg)
+{
+	return config_remarks(cfg);
+}
+
 const char *icbmsg_config_key(unsigned int n, const char **fallback)
 {
 	return config_key_name(n, fallback);

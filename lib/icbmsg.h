@@ -99,7 +99,13 @@ int icbmsg_config_load(struct icbmsg_config *cfg, const char *path, const char *
 
 /**
  * Set one key, e.g. "tx-blocks" to "16". A later value replaces an earlier one.
- * Errors: -ENOENT for an unknown key; -EINVAL for a value it cannot have; -ENOMEM.
+ * "geometry" names a devicetree, which is read at once, as it is by icbmsg_config_load(): what it
+ * says stands in for the keys that are not set otherwise. Source (.dts) and folders are compiled by
+ * dtc(1), which is run and waited for.
+ * Errors: -ENOENT for an unknown key; -EINVAL for a value it cannot have; -ENOMEM. Of "geometry",
+ * and then of icbmsg_config_load() as well: those of open(2) and read(2); -ENOENT if the devicetree
+ * has no such node; -ENOTUNIQ if it has several and none is named; -EINVAL for what is missing or
+ * contradictory in it; -EBADMSG if it is damaged; -EFBIG; -ENOPKG if dtc is needed and missing.
  */
 int icbmsg_config_set(struct icbmsg_config *cfg, const char *key, const char *value);
 
@@ -110,10 +116,18 @@ int icbmsg_config_set(struct icbmsg_config *cfg, const char *key, const char *va
 const char *icbmsg_config_get(const struct icbmsg_config *cfg, const char *key);
 
 /**
- * Where a key's value was read, "FILE:LINE"; NULL if it was not read from a file. Owned by the
- * configuration, valid until it is changed or freed.
+ * Where a key's value was read: "FILE:LINE", or "FILE:NODE" and mostly ":PROPERTY" of a devicetree;
+ * NULL if it was not read from a file. Owned by the configuration, valid until it is changed or
+ * freed.
  */
 const char *icbmsg_config_origin(const struct icbmsg_config *cfg, const char *key);
+
+/**
+ * What the devicetree says that no key can, such as the mailboxes the firmware uses: lines for
+ * people, each with its newline; "" if nothing, or if no devicetree is used. Owned by the
+ * configuration, valid until it is changed or freed.
+ */
+const char *icbmsg_config_remarks(const struct icbmsg_config *cfg);
 
 /**
  * The name of key number @n, from 0; NULL behind the last one. Static.

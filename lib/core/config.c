@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config_dt.h"
 #include "core/config_file.h"
 #include "proto/proto.h"
 #include "util/cleanup.h"
 
 struct icbmsg_config {
 	struct config_entry entries[KEY_COUNT];
+	struct config_dt dt;         /* stands in for what is not in entries */
 	char name[CONFIG_NAME_SIZE]; /* of the section loaded last */
 	char *origin;                /* "FILE:LINE" of its heading, NULL if none was loaded */
 	char error[CONFIG_ERROR_SIZE];
@@ -45,6 +47,7 @@ void config_free(struct icbmsg_config *cfg)
 		return;
 	for (i = 0; i < KEY_COUNT; i++)
 		config_entry_clear(&cfg->entries[i]);
+	config_dt_clear(&cfg->dt);
 	free(cfg->origin);
 	free(cfg);
 }
@@ -64,6 +67,11 @@ int config_fail(struct icbmsg_config *cfg, int ret, const char *format, ...)
 const char *config_error(const struct icbmsg_config *cfg)
 {
 	return cfg ? cfg->error : "";
+}
+
+static const struct config_entry *get_entry(const struct icbmsg_config *cfg, enum config_key_id id)
+{
+	return cfg->entries[id].text ? &cfg->entries[id] : &cfg->dt.entries[id];
 }
 
 static void move_entry(struct config_entry *to, struct config_entry *from)
@@ -89,6 +97,8 @@ int config_load(struct icbmsg_config *cfg, const char *path, const char *instanc
 	if (ret < 0)
 		return ret;
 	ret = config_section_find(&s, list, instance, path, cfg->error);
+	if (ret == 0)
+		ret = config_dt_adopt(&cfg->dt, cfg->entries, s->entries, cfg->error);
 	if (ret == 0) {
 		for (i = 0; i < KEY_COUNT; i++)
 			if (s->entries[i].text)
@@ -117,7 +127,12 @@ const char *config_origin(const struct icbmsg_config *cfg, const char *key)
 	char error[CONFIG_ERROR_SIZE];
 	int id = config_key_find(key, error);
 
-	return id < 0 ? NULL : cfg->entries[id].origin;
+	return id < 0 ? NULL : get_entry(cfg, (enum config_key_id)id)->origin;
+}
+
+const char *config_remarks(const struct icbmsg_config *cfg)
+{
+	return cfg->dt.remarks ? cfg->dt.remarks : "";
 }
 
 const char *config_key_name(unsigned int n, const char **fallback)
@@ -131,7 +146,7 @@ const char *config_key_name(unsigned int n, const char **fallback)
 
 int config_set(struct icbmsg_config *cfg, const char *key, const char *value)
 {
-	struct config_entry entry = { 0 };
+	struct config_entry added[KEY_COUNT] = { 0 };
 	struct config_values scratch;
 	int id, ret;
 
@@ -143,11 +158,15 @@ int config_set(struct icbmsg_config *cfg, const char *key, const char *value)
 	ret = config_key_parse(&scratch, (enum config_key_id)id, value, cfg->error);
 	if (ret < 0)
 		return ret;
-	entry.text = strdup(value);
-	if (!entry.text)
+	added[id].text = strdup(value);
+	if (!added[id].text)
 		return config_fail(cfg, -ENOMEM, "%s: out of memory", key);
-	move_entry(&cfg->entries[id], &entry);
-	return 0;
+	ret = config_dt_adopt(&cfg->dt, cfg->entries, added, cfg->error);
+	if (ret == 0)
+		move_entry(&cfg->entries[id], &added[id]);
+	else
+		config_entry_clear(&added[id]);
+	return ret;
 }
 
 const char *config_get(const struct icbmsg_config *cfg, const char *key)
@@ -158,12 +177,12 @@ const char *config_get(const struct icbmsg_config *cfg, const char *key)
 	if (!cfg || !key)
 		return NULL;
 	id = config_key_find(key, error);
-	return id < 0 ? NULL : cfg->entries[id].text;
+	return id < 0 ? NULL : get_entry(cfg, (enum config_key_id)id)->text;
 }
 
 static bool is_set(const struct icbmsg_config *cfg, enum config_key_id id)
 {
-	return cfg->entries[id].text != NULL;
+	return get_entry(cfg, id)->text != NULL;
 }
 
 /* Refuse the value of @id for a reason that involves others. */
@@ -172,7 +191,7 @@ static int refuse(struct icbmsg_config *cfg, enum config_key_id id, const char *
 
 static int refuse(struct icbmsg_config *cfg, enum config_key_id id, const char *format, ...)
 {
-	const char *origin = cfg->entries[id].origin;
+	const char *origin = get_entry(cfg, id)->origin;
 	char why[CONFIG_ERROR_SIZE];
 	va_list ap;
 
@@ -219,6 +238,10 @@ static int check_required(struct icbmsg_config *cfg, bool layout_only)
 	for (i = 0; i < (layout_only ? 4 : sizeof(required) / sizeof(*required)); i++)
 		if (!is_set(cfg, required[i]))
 			return fail_missing(cfg, required[i]);
+	if (is_set(cfg, KEY_GEOMETRY) && !is_set(cfg, KEY_WORD_SIZE))
+		return refuse(cfg, KEY_GEOMETRY,
+			      "the devicetree does not tell the word size of the firmware's CPU; "
+			      "write word-size = 4, or 8 for firmware of 64 bits");
 	return layout_only ? 0 : check_doorbell(cfg);
 }
 
@@ -238,7 +261,9 @@ static int parse_all(struct icbmsg_config *cfg, struct config_values *v)
 	int i, ret;
 
 	for (i = 0; i < KEY_COUNT; i++) {
-		text = cfg->entries[i].text ? cfg->entries[i].text : config_keys[i].fallback;
+		text = get_entry(cfg, (enum config_key_id)i)->text;
+		if (!text)
+			text = config_keys[i].fallback;
 		if (!text)
 			continue;
 		ret = config_key_parse(v, (enum config_key_id)i, text, cfg->error);

@@ -23,6 +23,12 @@ struct config_region {
 	uint64_t address;      /* as the firmware sees it; = offset unless given */
 };
 
+/* dt:FILE[:NODE] */
+struct config_dt_source {
+	char file[CONFIG_PATH_SIZE];
+	char node[CONFIG_PATH_SIZE]; /* "": the only one */
+};
+
 /* The values of a complete configuration, checked one by one and against each other. */
 struct config_values {
 	struct memory_spec memory;
@@ -34,8 +40,10 @@ struct config_values {
 	int64_t spin_ns;                   /* 0 = do not */
 	char state_file[CONFIG_PATH_SIZE]; /* "" for none */
 	bool peer_is_library;              /* told so: never Zephyr */
-	char wire[16];                     /* name of the wire generation */
-	char name[CONFIG_NAME_SIZE];       /* of the instance; "" if it came key by key */
+	struct config_dt_source geometry;
+	bool geometry_peer;          /* it describes the other side */
+	char wire[16];               /* name of the wire generation */
+	char name[CONFIG_NAME_SIZE]; /* of the instance; "" if it came key by key */
 };
 
 int config_new(struct icbmsg_config **cfg);
@@ -46,6 +54,7 @@ const char *config_get(const struct icbmsg_config *cfg, const char *key);
 const char *config_error(const struct icbmsg_config *cfg);
 int config_scan(struct icbmsg_config *cfg, const char *path, icbmsg_config_item_fn fn, void *user);
 const char *config_origin(const struct icbmsg_config *cfg, const char *key);
+const char *config_remarks(const struct icbmsg_config *cfg);
 const char *config_key_name(unsigned int n, const char **fallback);
 
 /* For tests: take the folder @root for "/" where devices are looked for. It outlives @cfg. */

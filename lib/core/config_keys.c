@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/config_doorbell.h"
+#include "core/config_dt.h"
 #include "core/config_text.h"
 #include "proto/proto.h"
 #include "util/cleanup.h"
@@ -256,6 +257,11 @@ const struct config_key config_keys[KEY_COUNT] = {
 				 .example = "uio:mailbox+0x110 set32 0x1" },
 	[KEY_DOORBELL_ACK] = { "doorbell-ack", .parse_part = config_parse_doorbell_ack,
 			       .field = FIELD(doorbell), .example = "uio:mailbox+0x118 w1c32 0x1" },
+	[KEY_GEOMETRY] = { "geometry", config_parse_geometry, FIELD(geometry),
+			   "dt:FILE or dt:FILE:NODE (a devicetree, and a node in it)",
+			   "dt:zephyr.dts:ipc0", NULL },
+	[KEY_GEOMETRY_PEER] = { "geometry-peer", parse_yes_no, FIELD(geometry_peer), "yes or no",
+				"yes", "no" },
 	[KEY_TX_REGION] = { "tx-region", parse_region, FIELD(tx),
 			    "OFFSET SIZE (bytes, SIZE from 1 to below 4G)", "0 16k", NULL },
 	[KEY_RX_REGION] = { "rx-region", parse_region, FIELD(rx),

@@ -22,6 +22,8 @@ enum config_key_id {
 	KEY_DOORBELL_OUT,
 	KEY_DOORBELL_SETUP,
 	KEY_DOORBELL_ACK,
+	KEY_GEOMETRY,
+	KEY_GEOMETRY_PEER,
 	KEY_TX_REGION,
 	KEY_RX_REGION,
 	KEY_TX_ADDRESS,
@@ -57,7 +59,7 @@ extern const struct config_key config_keys[KEY_COUNT];
 /* The text of one key as it was set. */
 struct config_entry {
 	char *text;   /* NULL: not set */
-	char *origin; /* "FILE:LINE", NULL if it was set by a program */
+	char *origin; /* "FILE:LINE" or "FILE:NODE:PROPERTY", NULL if it was set by a program */
 };
 
 void config_entry_clear(struct config_entry *entry);
