@@ -66,16 +66,18 @@ static void fill(struct filler *f, enum config_key_id id, const char *property, 
 	f->no_memory |= !entry->text || !entry->origin;
 }
 
-/* The memory starts at the lower region, so that one mapping has both. */
+/* The memory starts at the lower region and ends with the higher, so that one mapping has both. */
 static void fill_regions(struct filler *f)
 {
 	const struct dt_region *tx = f->peer ? &f->link->rx : &f->link->tx;
 	const struct dt_region *rx = f->peer ? &f->link->tx : &f->link->rx;
 	/* An address and its offset have to be equal modulo 4. */
 	uint64_t base = (tx->address < rx->address ? tx->address : rx->address) & ~UINT64_C(3);
+	uint64_t end = tx->address > rx->address ? tx->address + tx->size : rx->address + rx->size;
 	const char *tx_name = f->peer ? "rx-region" : "tx-region";
 	const char *rx_name = f->peer ? "tx-region" : "rx-region";
 
+	fill(f, KEY_MEMORY, "", "mem:0x%" PRIx64 "+0x%" PRIx64, base, end - base);
 	fill(f, KEY_TX_REGION, tx_name, "0x%" PRIx64 " 0x%" PRIx64, tx->address - base, tx->size);
 	fill(f, KEY_RX_REGION, rx_name, "0x%" PRIx64 " 0x%" PRIx64, rx->address - base, rx->size);
 	fill(f, KEY_TX_ADDRESS, tx_name, "0x%" PRIx64, tx->address);

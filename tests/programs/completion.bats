@@ -31,7 +31,7 @@ completed() {
 
 @test "every option of every program's help, and no other word" {
 	for command in icbmsg-cat icbmsgd "icbmsgctl list" "icbmsgctl stats" "icbmsgctl layout" \
-		"icbmsgctl inspect" "icbmsgctl counters" "icbmsg-sim echo" "icbmsg-sim transfer" \
+		"icbmsgctl config" "icbmsgctl inspect" "icbmsgctl counters" "icbmsg-sim echo" "icbmsg-sim transfer" \
 		"icbmsg-sim restart-loop"; do
 		completed "$command --"
 		# shellcheck disable=SC2086 # a program and its command
@@ -55,7 +55,7 @@ completed() {
 
 @test "commands and values" {
 	completed 'icbmsgctl '
-	[ "$replies" = 'clients counters export inspect layout list records reload stats' ]
+	[ "$replies" = 'clients config counters export inspect layout list records reload stats' ]
 	completed 'icbmsg-sim '
 	[ "$replies" = 'echo restart-loop transfer' ]
 	completed 'icbmsg-cat --format h'

@@ -61,6 +61,7 @@ static void as_it_is(void **state)
 {
 	(void)state;
 	set("geometry", "dt:" DOCUMENTATION);
+	assert_value("memory", "mem:0x20070000+0x8800", DOCUMENTATION ":/ipc/ipc0");
 	assert_value("tx-region", "0x0 0x800", DOCUMENTATION ":/ipc/ipc0:tx-region");
 	assert_value("rx-region", "0x8000 0x800", DOCUMENTATION ":/ipc/ipc0:rx-region");
 	assert_value("tx-address", "0x20070000", DOCUMENTATION ":/ipc/ipc0:tx-region");

@@ -13,6 +13,7 @@ struct ctl_command {
 	int (*run)(const struct ctl_command *command, int argc, char **argv);
 };
 
+extern const struct ctl_command ctl_config;
 extern const struct ctl_command ctl_layout;
 extern const struct ctl_command ctl_inspect;
 extern const struct ctl_command ctl_counters;

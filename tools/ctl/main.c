@@ -13,7 +13,7 @@
 #include "common/tool.h"
 
 static const struct ctl_command *const commands[] = {
-	&ctl_list,   &ctl_stats,   &ctl_clients,  &ctl_reload,  &ctl_export,
+	&ctl_list,   &ctl_stats,   &ctl_clients,  &ctl_reload,  &ctl_export, &ctl_config,
 	&ctl_layout, &ctl_inspect, &ctl_counters, &ctl_records, NULL,
 };
 
