@@ -156,12 +156,27 @@ static char *folder_of(const char *path)
 	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
+/* The folder of FILE in dt:FILE[:NODE]; NODE may have slashes, too. */
+static char *folder_of_tree(const char *geometry)
+{
+	const char *file = strchr(geometry, ':') + 1;
+	const char *colon = strrchr(file, ':');
+	char *name = colon ? strndup(file, (size_t)(colon - file)) : strdup(file);
+	char *folder = name ? folder_of(name) : NULL;
+
+	free(name);
+	return folder;
+}
+
 /* A link that a reload closes may come back with the next one. */
 static void add_instance(struct paths *p, const struct instance_section *section)
 {
 	const char *memory = icbmsg_config_get(section->cfg, "memory");
 	const char *state = icbmsg_config_get(section->cfg, "state-file");
+	const char *tree = icbmsg_config_get(section->cfg, "geometry");
 
+	if (tree)
+		add(p, folder_of_tree(tree), CONFINE_READ);
 	if (state)
 		add(p, folder_of(state), CONFINE_MAKE);
 	if (memory && strncmp(memory, "mem:", 4) == 0)

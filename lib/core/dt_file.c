@@ -134,6 +134,16 @@ static int refuse_source(char *error, const char *path, int err)
 	return refuse(error, path, -EINVAL, whole);
 }
 
+/* As in a daemon that has given up privileges. */
+static int refuse_start(char *error, const char *path, int ret)
+{
+	char text[120];
+
+	snprintf(text, sizeof(text), "dtc cannot be started: %s; a .dtb can be read without it",
+		 strerror(-ret));
+	return refuse(error, path, ret, text);
+}
+
 static int compile(void **blob, size_t *size, const char *path, bool folder, char *error)
 {
 	/* -@ keeps labels; warnings are for whoever wrote the tree. */
@@ -155,7 +165,7 @@ static int compile(void **blob, size_t *size, const char *path, bool folder, cha
 			"needs the program dtc; install the package device-tree-compiler, or "
 			"give a .dtb that was made with it: dtc -@ -O dtb -o FILE.dtb FILE.dts");
 	if (ret < 0)
-		return refuse(error, path, ret, "dtc cannot be started");
+		return refuse_start(error, path, ret);
 	if (!succeeded(pid))
 		return refuse_source(error, path, err);
 	ret = read_all(out, &data, &n, path, error);

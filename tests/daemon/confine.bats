@@ -72,3 +72,26 @@ field() {
 	[[ $output == *"the daemon has given up privileges since it started: restart it"* ]]
 	rm -f "/dev/shm/$shm-far"
 }
+
+@test "a devicetree that needs no dtc can be read again" {
+	local tree='/dts-v1/; / { #address-cells = <1>; #size-cells = <1>; t: t { reg = <0x1000 0x800>; };
+		r: r { reg = <0x2000 0x800>; }; ipc { compatible = "zephyr,ipc-icbmsg"; tx-region = <&t>;
+		rx-region = <&r>; tx-blocks = <8>; rx-blocks = <8>; }; };'
+	mkdir trees
+	echo "$tree" >trees/t.dts
+	dtc -q -O dtb -o trees/t.dtb trees/t.dts
+	run_dir=$work/run
+	for file in t.dtb t.dts; do
+		printf '%s\n' "[instance net]" "geometry = dt:$work/trees/$file:/ipc" "word-size = 4" \
+			"memory = shm:$shm" "doorbell = poll" "[daemon]" "rundir = $run_dir" >icbmsgd.conf
+		start_daemon
+		[ "$(field Seccomp)" = 2 ]
+		if [ "$file" = t.dtb ]; then
+			"$bin/icbmsgctl" reload -s run/control
+		else
+			run -1 "$bin/icbmsgctl" reload -s run/control
+			[[ $output == *"t.dts: dtc cannot be started: "*"; a .dtb can be read without it"* ]]
+		fi
+		stop_daemon
+	done
+}
