@@ -104,6 +104,8 @@ static void handle(struct instance *i, const struct icbmsg_event *ev)
 	case ICBMSG_EVENT_ERROR:
 		exported_error(e, ev->message);
 		break;
+	case ICBMSG_EVENT_RELEASED:
+		break;
 	}
 }
 

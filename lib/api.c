@@ -286,7 +286,15 @@ struct icbmsg *icbmsg_ept_link(const struct icbmsg_ept *ept)
 
 int icbmsg_send(struct icbmsg_ept *ept, const void *data, size_t size, int64_t timeout_ns)
 {
-	return ept && (data || size == 0) ? send_copy(ept, data, size, timeout_ns) : -EINVAL;
+	return ept && (data || size == 0) ? send_copy(ept, data, size, timeout_ns, NULL) : -EINVAL;
+}
+
+int icbmsg_send_tracked(struct icbmsg_ept *ept, const void *data, size_t size, int64_t timeout_ns,
+			struct icbmsg_tx *tx)
+{
+	if (!ept || !tx || (!data && size > 0))
+		return -EINVAL;
+	return send_copy(ept, data, size, timeout_ns, tx);
 }
 
 int icbmsg_get_tx_buffer(struct icbmsg_ept *ept, size_t *size, int64_t timeout_ns, void **data)
@@ -296,7 +304,18 @@ int icbmsg_get_tx_buffer(struct icbmsg_ept *ept, size_t *size, int64_t timeout_n
 
 int icbmsg_send_nocopy(struct icbmsg_ept *ept, void *data, size_t size)
 {
-	return ept && data ? send_nocopy(ept, data, size) : -EINVAL;
+	return ept && data ? send_nocopy(ept, data, size, NULL) : -EINVAL;
+}
+
+int icbmsg_send_nocopy_tracked(struct icbmsg_ept *ept, void *data, size_t size,
+			       struct icbmsg_tx *tx)
+{
+	return ept && data && tx ? send_nocopy(ept, data, size, tx) : -EINVAL;
+}
+
+int icbmsg_tx_state(struct icbmsg *link, struct icbmsg_tx tx)
+{
+	return link ? send_get_fate(link, tx) : -EINVAL;
 }
 
 int icbmsg_drop_tx_buffer(struct icbmsg *link, void *data)

@@ -322,7 +322,12 @@ struct icbmsg_ept_callbacks {
 	 * (its buffer reaches outside the region). @message is one line, valid during the call.
 	 */
 	void (*error)(struct icbmsg_ept *ept, int error, const char *message, void *user);
-	void (*reserved[4])(void);
+	/**
+	 * The other side has released some tracked message that was sent on this endpoint, one or
+	 * more: icbmsg_tx_state() tells of each.
+	 */
+	void (*released)(struct icbmsg_ept *ept, void *user);
+	void (*reserved[3])(void);
 };
 
 /**
@@ -407,6 +412,38 @@ int icbmsg_send_nocopy(struct icbmsg_ept *ept, void *data, size_t size);
  */
 int icbmsg_drop_tx_buffer(struct icbmsg *link, void *data);
 
+/** A message that was sent, with the numbers of its session and message: never mistaken. */
+struct icbmsg_tx {
+	uint64_t id;
+};
+
+/**
+ * Send as icbmsg_send() does, and write a handle to *@tx by which icbmsg_tx_state() tells what
+ * became of the message. An event (ICBMSG_EVENT_RELEASED, the released callback) tells when the other
+ * side has released it. For programs that pass messages on: who takes one over gives the original
+ * back only then. Released does not mean understood: the other side may have dropped it.
+ * Errors: as icbmsg_send().
+ */
+int icbmsg_send_tracked(struct icbmsg_ept *ept, const void *data, size_t size, int64_t timeout_ns,
+			struct icbmsg_tx *tx);
+
+/**
+ * The same for icbmsg_send_nocopy().
+ * Errors: as icbmsg_send_nocopy().
+ */
+int icbmsg_send_nocopy_tracked(struct icbmsg_ept *ept, void *data, size_t size,
+			       struct icbmsg_tx *tx);
+
+/**
+ * What became of a tracked message. Never waits. The answer is final once it is not -EINPROGRESS,
+ * with one exception: 0 becomes -ESTALE when the session has ended and the blocks have been used
+ * again since. Who asks at every released and unbound event, before sending more, learns the truth.
+ * Returns 0 if the other side has released it.
+ * Errors: -EINPROGRESS if it has not yet; -ESTALE if the session ended before it did (the message
+ * is one of icbmsg_unbound.unknown_tx); -ENOENT if @tx is no handle of this instance.
+ */
+int icbmsg_tx_state(struct icbmsg *link, struct icbmsg_tx tx);
+
 /* ------------------------------------------------------------------------------------------------
  * Holding received buffers
  */
@@ -450,6 +487,7 @@ enum icbmsg_event_type {
 	ICBMSG_EVENT_RECEIVED,
 	ICBMSG_EVENT_WRITABLE,
 	ICBMSG_EVENT_ERROR,
+	ICBMSG_EVENT_RELEASED,
 };
 
 /** One event. Fields that a type does not name are zero. */

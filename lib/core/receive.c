@@ -60,6 +60,9 @@ static void fill_event(struct icbmsg *i, const struct session_event *ev, struct 
 	case EVENT_WRITABLE:
 		out->type = ICBMSG_EVENT_WRITABLE;
 		break;
+	case EVENT_RELEASED:
+		out->type = ICBMSG_EVENT_RELEASED;
+		break;
 	case EVENT_ERROR:
 		out->type = ICBMSG_EVENT_ERROR;
 		out->error = -EBADMSG;
@@ -164,6 +167,8 @@ static bool run_callback(const struct icbmsg_event *ev, const struct icbmsg_ept_
 		return cb->received ? cb->received(ev->ept, ev->data, ev->size, user), true : false;
 	case ICBMSG_EVENT_WRITABLE:
 		return cb->writable ? cb->writable(ev->ept, user), true : false;
+	case ICBMSG_EVENT_RELEASED:
+		return cb->released ? cb->released(ev->ept, user), true : false;
 	case ICBMSG_EVENT_ERROR:
 		return cb->error ? cb->error(ev->ept, ev->error, ev->message, user), true : false;
 	}

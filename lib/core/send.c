@@ -73,12 +73,18 @@ static int take(struct icbmsg_ept *ept, size_t size, bool longest, int64_t timeo
 }
 
 /* Publish a filled buffer; the caller keeps it on an error. */
-static int publish(struct icbmsg_ept *ept, uint32_t first, size_t size)
+static int publish(struct icbmsg_ept *ept, uint32_t first, size_t size, struct icbmsg_tx *tx)
 {
-	return ept->link->link.ops->send(&ept->link->link, ept->slot, first, (uint32_t)size);
+	struct proto_link *l = &ept->link->link;
+	int ret = l->ops->send(l, ept->slot, first, (uint32_t)size);
+
+	if (ret == 0 && tx)
+		tx->id = session_tx_track(l->s, first);
+	return ret;
 }
 
-int send_copy(struct icbmsg_ept *ept, const void *data, size_t size, int64_t timeout_ns)
+int send_copy(struct icbmsg_ept *ept, const void *data, size_t size, int64_t timeout_ns,
+	      struct icbmsg_tx *tx)
 {
 	struct icbmsg *i = ept->link;
 	struct proto_link *l = &i->link;
@@ -106,7 +112,7 @@ int send_copy(struct icbmsg_ept *ept, const void *data, size_t size, int64_t tim
 	pthread_mutex_lock(&i->lock);
 	ret = check(ept, generation, registration);
 	if (ret == 0)
-		ret = publish(ept, (uint32_t)first, size);
+		ret = publish(ept, (uint32_t)first, size, tx);
 	if (ret < 0)
 		proto_free(l, (uint32_t)first, 0);
 	instance_leave(i);
@@ -149,7 +155,7 @@ static int find_buffer(const struct icbmsg *i, const void *data)
 	return (int)first;
 }
 
-int send_nocopy(struct icbmsg_ept *ept, void *data, size_t size)
+int send_nocopy(struct icbmsg_ept *ept, void *data, size_t size, struct icbmsg_tx *tx)
 {
 	struct icbmsg *i = ept->link;
 	int first, ret;
@@ -163,9 +169,28 @@ int send_nocopy(struct icbmsg_ept *ept, void *data, size_t size)
 	else if (size > layout_capacity(&i->link.tx, i->session->tx[first].count))
 		ret = -EMSGSIZE;
 	else
-		ret = publish(ept, (uint32_t)first, size);
+		ret = publish(ept, (uint32_t)first, size, tx);
 	instance_leave(i);
 	return ret;
+}
+
+int send_get_fate(struct icbmsg *i, struct icbmsg_tx tx)
+{
+	enum tx_fate fate;
+
+	pthread_mutex_lock(&i->lock);
+	fate = session_tx_fate(i->session, tx.id);
+	pthread_mutex_unlock(&i->lock);
+	switch (fate) {
+	case TX_FATE_RELEASED:
+		return 0;
+	case TX_FATE_OUTSTANDING:
+		return -EINPROGRESS;
+	case TX_FATE_LOST:
+		return -ESTALE;
+	default:
+		return -ENOENT;
+	}
 }
 
 int send_drop_buffer(struct icbmsg *i, void *data)

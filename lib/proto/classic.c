@@ -186,6 +186,8 @@ static void on_release(struct proto_link *l, struct control c, bool announcement
 	const struct session_tx *t = &l->s->tx[c.block];
 
 	if (t->state == TX_SENT && (t->ept == SESSION_NO_EPT) == announcement) {
+		if (session_tx_released(l->s, c.block))
+			l->changed |= PROTO_EVENTS;
 		proto_free(l, c.block, 0);
 		return;
 	}

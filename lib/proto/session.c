@@ -97,6 +97,7 @@ static uint32_t forget_sent(struct session *s)
 			s->ept[t->ept].unknown_tx++;
 			unknown++;
 		}
+		t->lost = true;
 		session_tx_shrink(s, i, 0);
 	}
 	return unknown;
@@ -249,6 +250,42 @@ bool session_tx_shrink(struct session *s, uint32_t first, uint32_t keep)
 	if (keep == 0)
 		t->state = TX_FREE;
 	wake_writers(s);
+	return true;
+}
+
+/* Handles have as much room for it. */
+#define TX_NUMBER_MASK 0xffffffu
+
+uint64_t session_tx_track(struct session *s, uint32_t first)
+{
+	if ((++s->tracked & TX_NUMBER_MASK) == 0)
+		s->tracked++;
+	s->tx[first].number = s->tracked & TX_NUMBER_MASK;
+	return (uint64_t)s->generation << 32 | (uint64_t)s->tx[first].number << 8 | first;
+}
+
+enum tx_fate session_tx_fate(const struct session *s, uint64_t handle)
+{
+	const struct session_tx *t = &s->tx[(uint8_t)handle];
+	uint32_t number = (uint32_t)handle >> 8;
+
+	if (number == 0 || handle >> 32 > s->generation)
+		return TX_FATE_NONE;
+	/* Blocks are taken again after a release, or after the end of a session. */
+	if (t->number != number)
+		return handle >> 32 == s->generation ? TX_FATE_RELEASED : TX_FATE_LOST;
+	if (t->lost)
+		return TX_FATE_LOST;
+	return t->state == TX_SENT ? TX_FATE_OUTSTANDING : TX_FATE_RELEASED;
+}
+
+bool session_tx_released(struct session *s, uint32_t first)
+{
+	const struct session_tx *t = &s->tx[first];
+
+	if (t->number == 0 || !s->ept[t->ept].registered)
+		return false;
+	session_push(s, EVENT_RELEASED, t->ept, 0);
 	return true;
 }
 

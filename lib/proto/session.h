@@ -46,6 +46,17 @@ struct session_tx {
 	uint8_t state;  /* enum tx_state */
 	uint8_t ept;    /* slot it was sent on, SESSION_NO_EPT for an announcement */
 	uint16_t count; /* blocks; our own record is what is freed, never the header */
+	/* The tracked message that lies or lay here: kept until the blocks are taken again. */
+	uint32_t number; /* 0: there is none */
+	bool lost;       /* its session ended before it was released */
+};
+
+/* What is known of a tracked message. */
+enum tx_fate {
+	TX_FATE_NONE, /* it was never sent */
+	TX_FATE_OUTSTANDING,
+	TX_FATE_RELEASED,
+	TX_FATE_LOST, /* with its session, or so long ago that it is not known */
 };
 
 /* A buffer of the other side's region, by its first block. Ours while it is pending or held. */
@@ -71,6 +82,7 @@ enum session_event_kind {
 	EVENT_WRITABLE = 4,
 	EVENT_ERROR = 8,
 	EVENT_DATA = 16,
+	EVENT_RELEASED = 32,
 };
 
 struct session_event {
@@ -141,6 +153,7 @@ struct session {
 
 	bool announce_due; /* initiator: some registered endpoint's name is still to be sent */
 	uint32_t arrivals; /* messages ever queued */
+	uint32_t tracked;  /* messages ever tracked */
 	uint32_t writers;  /* endpoints with wants_writable */
 	uint32_t event_head, event_tail; /* free-running; tail is where the next goes */
 	struct session_event events[SESSION_EVENTS];
@@ -216,6 +229,21 @@ int session_tx_take(struct session *s, uint32_t count);
  * waits for some. Returns whether there was anything to free.
  */
 bool session_tx_shrink(struct session *s, uint32_t first, uint32_t keep);
+
+/*
+ * Track the message that was sent from block @first. The handle has session, message and block in
+ * it: no two messages share one in 16 million.
+ */
+uint64_t session_tx_track(struct session *s, uint32_t first);
+
+/* What became of it. */
+enum tx_fate session_tx_fate(const struct session *s, uint64_t handle);
+
+/*
+ * The other side is done with the message at @first, whose blocks are freed next. True if an event
+ * was queued.
+ */
+bool session_tx_released(struct session *s, uint32_t first);
 
 /* The endpoint could not send for want of blocks: it gets an event when some become free. */
 void session_want_writable(struct session *s, int slot);

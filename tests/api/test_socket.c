@@ -254,7 +254,7 @@ static void blocks_come_back(void **state)
 	finish(&p);
 }
 
-/* A client that reads nothing costs no more than its socket's buffer, and rings after it has read. */
+/* Who reads nothing costs no more than its socket's buffer, and misses nothing. */
 static void a_full_socket_is_rung_enough(void **state)
 {
 	const char ring = 0;

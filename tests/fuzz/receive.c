@@ -38,6 +38,8 @@ struct target {
 	struct icbmsg_ept *ept[EPTS];
 	struct icbmsg_rx held[HELD];
 	unsigned int held_count;
+	struct icbmsg_tx sent;    /* the last message */
+	struct icbmsg_tx settled; /* the last one whose fate was known */
 	volatile uint8_t touched; /* so that every byte received is read */
 };
 
@@ -133,7 +135,7 @@ static void send_in_place(struct target *t, struct icbmsg_ept *ept, size_t size)
 		return;
 	CHECK(got >= size);
 	memset(data, 0x33, got);
-	if (size % 3 == 0 || send_nocopy(ept, data, size) < 0)
+	if (size % 3 == 0 || send_nocopy(ept, data, size, &t->sent) < 0)
 		CHECK(send_drop_buffer(t->link, data) == 0);
 }
 
@@ -165,7 +167,7 @@ static void operate(struct target *t)
 		other_writes(t, t->link->link.rx.wr_idx, (uint32_t)take(&t->in, 2));
 		break;
 	case 3:
-		send_copy(ept, payload, take8(&t->in) * (size_t)4, 0);
+		send_copy(ept, payload, take8(&t->in) * (size_t)4, 0, &t->sent);
 		break;
 	case 4:
 		send_in_place(t, ept, take8(&t->in) * (size_t)4);
@@ -206,6 +208,22 @@ static void check_their_region(const struct target *t)
 	CHECK(!memcmp(t->theirs + theirs, t->shadow + theirs, REGION - theirs));
 }
 
+/* Once the fate of a message is known it is not under way again. */
+static void check_fate(struct target *t)
+{
+	int ret = send_get_fate(t->link, t->sent);
+
+	if (t->sent.id == 0) {
+		CHECK(ret == -ENOENT);
+	} else if (ret == -EINPROGRESS) {
+		CHECK(t->settled.id != t->sent.id);
+		CHECK(t->sent.id >> 32 == t->link->session->generation);
+	} else {
+		CHECK(ret == 0 || ret == -ESTALE);
+		t->settled = t->sent;
+	}
+}
+
 static void run(struct target *t)
 {
 	CHECK(receive_dispatch(t->link, 0) >= 0);
@@ -213,6 +231,7 @@ static void run(struct target *t)
 	CHECK(receive_dispatch(t->link, 0) >= 0);
 	for (unsigned int i = 0; i < OPERATIONS && t->in.size > 0; i++) {
 		operate(t);
+		check_fate(t);
 		check_blocks(t);
 		check_their_region(t);
 	}

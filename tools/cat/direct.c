@@ -71,6 +71,8 @@ static bool translate(struct direct_backend *d, struct backend_event *out,
 	case ICBMSG_EVENT_WRITABLE:
 		/* Sending is tried again on each turn. */
 		return false;
+	case ICBMSG_EVENT_RELEASED:
+		return false;
 	}
 	return false;
 }
