@@ -114,15 +114,15 @@ int icbmsg_dispatch(struct icbmsg *link, int64_t timeout_ns)
 
 size_t icbmsg_max_size(const struct icbmsg *link)
 {
-	return link->link.tx.max_payload;
+	return instance_max_tx(link);
 }
 
 size_t icbmsg_max_rx_size(const struct icbmsg *link)
 {
-	return link->link.rx.max_payload;
+	return instance_max_rx(link);
 }
 
-void icbmsg_get_layout(const struct icbmsg *link, struct icbmsg_layout *layout, size_t size)
+void icbmsg_get_layout(struct icbmsg *link, struct icbmsg_layout *layout, size_t size)
 {
 	instance_get_layout(link, layout, size);
 }
@@ -241,6 +241,8 @@ const char *icbmsg_unbound_reason_name(enum icbmsg_unbound_reason reason)
 		return "the other side restarted";
 	case ICBMSG_UNBOUND_PROTOCOL_ERROR:
 		return "the other side broke the protocol";
+	case ICBMSG_UNBOUND_DAEMON_GONE:
+		return "icbmsgd is gone";
 	}
 	return "unknown reason";
 }

@@ -257,7 +257,7 @@ size_t icbmsg_max_size(const struct icbmsg *link);
 size_t icbmsg_max_rx_size(const struct icbmsg *link);
 
 /** The layout of an open instance. @size as in icbmsg_config_layout(). */
-void icbmsg_get_layout(const struct icbmsg *link, struct icbmsg_layout *layout, size_t size);
+void icbmsg_get_layout(struct icbmsg *link, struct icbmsg_layout *layout, size_t size);
 
 /** Severity of a log line; misbehaviour of the other side is ICBMSG_LOG_WARNING. */
 enum icbmsg_log_level {
@@ -285,6 +285,7 @@ void icbmsg_set_log(struct icbmsg *link, icbmsg_log_fn fn, void *user);
 enum icbmsg_unbound_reason {
 	ICBMSG_UNBOUND_PEER_RESTART = 1, /**< the other side started anew, or closed */
 	ICBMSG_UNBOUND_PROTOCOL_ERROR,   /**< what it wrote cannot be from a working peer */
+	ICBMSG_UNBOUND_DAEMON_GONE,      /**< icbmsg_connect(): icbmsgd has ended, or let us go */
 };
 
 /** Static text for an enum icbmsg_unbound_reason. */
@@ -318,8 +319,11 @@ struct icbmsg_ept_callbacks {
 	/** Blocks have become free after a send or icbmsg_get_tx_buffer() returned -ENOBUFS. */
 	void (*writable)(struct icbmsg_ept *ept, void *user);
 	/**
-	 * The other side sent something for this endpoint that could not be delivered: -EBADMSG
-	 * (its buffer reaches outside the region). @message is one line, valid during the call.
+	 * Something is wrong with this endpoint: -EBADMSG, the other side sent something for it
+	 * that could not be delivered (its buffer reaches outside the region); or after
+	 * icbmsg_connect() what icbmsgd refuses it with since it has come back (-ENOENT, -EACCES,
+	 * -EBUSY; it asks again when it has been gone again). @message is one line, valid during
+	 * the call.
 	 */
 	void (*error)(struct icbmsg_ept *ept, int error, const char *message, void *user);
 	/**
@@ -345,7 +349,7 @@ int icbmsg_ept_register(struct icbmsg *link, struct icbmsg_ept **ept, const char
 
 /**
  * Deregister an endpoint: no callback runs for it afterwards (called inside one of its own, that
- * one is the last). Local only: the other side is not told, and what it sends for this name is
+ * one is the last). Local only (icbmsgd is told, after icbmsg_connect()): the other side is not told, and what it sends for this name is
  * released and dropped. Messages that wait for delivery are released; threads that wait on the
  * endpoint return -ECANCELED. Waits for a callback of this endpoint that runs in another thread.
  * @ept is invalid afterwards.

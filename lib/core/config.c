@@ -122,6 +122,11 @@ int config_scan(struct icbmsg_config *cfg, const char *path, icbmsg_config_item_
 	return ret;
 }
 
+const char *config_name(const struct icbmsg_config *cfg)
+{
+	return cfg->name;
+}
+
 const char *config_origin(const struct icbmsg_config *cfg, const char *key)
 {
 	char error[CONFIG_ERROR_SIZE];

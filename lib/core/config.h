@@ -67,6 +67,9 @@ void config_set_root(struct icbmsg_config *cfg, const char *root);
  */
 int config_resolve(struct icbmsg_config *cfg, struct config_values *out, bool layout_only);
 
+/* Of the instance section that was loaded last; "" if there is none. */
+const char *config_name(const struct icbmsg_config *cfg);
+
 /* Record the text that config_error() returns; passes @ret through. */
 int config_fail(struct icbmsg_config *cfg, int ret, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

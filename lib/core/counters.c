@@ -104,6 +104,7 @@ static const struct entry table[] = {
 	COUNT(restarts_tx_index, "restarts", "noticed by the read index of the tx region"),
 	COUNT(restarts_packet, "restarts", "noticed by bytes in the ring that are no packet"),
 	COUNT(restarts_silence, "restarts", "assumed after doorbells in vain"),
+	COUNT(restarts_daemon, "restarts", "noticed by the end of the connection to icbmsgd"),
 	GAUGE(restarts_in_a_row, "restarts", "restarts without a working link in between"),
 	COUNT(storms, "storms", "rows of restarts so long that answers were delayed"),
 	COUNT(backoffs, "announcements", "announcements that had to wait because of a storm"),

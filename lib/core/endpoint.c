@@ -9,26 +9,40 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/backend.h"
 #include "core/receive.h"
 #include "core/wait.h"
+
+/* A slot in which @name is registered now, or a negative errno. */
+static int join(struct icbmsg *i, const char *name)
+{
+	size_t length = strlen(name);
+	int slot, ret;
+
+	if (length > SESSION_NAME_MAX || length + 1 > i->link.tx.max_payload)
+		return -ENAMETOOLONG;
+	slot = session_join(i->session, name);
+	if (slot < 0)
+		return slot;
+	ret = i->backend ? i->backend->join(i, slot) : 0;
+	session_joined(i->session, slot, ret == 0);
+	return ret < 0 ? ret : slot;
+}
 
 int endpoint_register(struct icbmsg *i, struct icbmsg_ept **out, const char *name,
 		      const struct icbmsg_ept_callbacks *callbacks, void *user)
 {
-	size_t length = strlen(name);
-	struct icbmsg_ept *ept;
 	int slot, ret;
 
-	if (length == 0)
+	if (*name == '\0')
 		return -EINVAL;
-	if (length > SESSION_NAME_MAX || length + 1 > i->link.tx.max_payload)
-		return -ENAMETOOLONG;
 	ret = instance_enter(i);
 	if (ret < 0)
 		return ret;
-	slot = session_register(i->session, name);
+	slot = join(i, name);
 	if (slot >= 0) {
-		ept = &i->ept[slot];
+		struct icbmsg_ept *ept = &i->ept[slot];
+
 		ept->link = i;
 		ept->slot = slot;
 		ept->callbacks = callbacks ? *callbacks : (struct icbmsg_ept_callbacks){ 0 };
@@ -68,6 +82,8 @@ void endpoint_deregister(struct icbmsg_ept *ept)
 	/* A callback may run until the instance is closed. */
 	if (instance_enter_closing(i) < 0)
 		return;
+	if (i->backend)
+		i->backend->leave(i, ept->slot);
 	ept->registration++;
 	count = session_deregister(i->session, ept->slot, blocks);
 	i->session->count.rx_dropped += count;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/backend.h"
 #include "core/wait.h"
 #include "util/cleanup.h"
 
@@ -218,6 +219,9 @@ unsigned int instance_pump(struct icbmsg *i)
 	i->link.now_ns = clock_coarse();
 	s->count.pumps++;
 	i->link.ops->pump(&i->link);
+	/* Was it a restart, or the end of the daemon? */
+	if (s->phase == PHASE_LOST && i->backend)
+		i->rung += i->backend->collect(i);
 	i->more = i->link.changed & PROTO_MORE;
 	i->news |= s->rx_rd != rd || i->link.changed;
 	if (i->doorbell.in.adapts)
@@ -232,7 +236,8 @@ unsigned int instance_pump(struct icbmsg *i)
 }
 
 _Static_assert((int)PROTO_REASON_RESTART == (int)ICBMSG_UNBOUND_PEER_RESTART &&
-		       (int)PROTO_REASON_ERROR == (int)ICBMSG_UNBOUND_PROTOCOL_ERROR,
+		       (int)PROTO_REASON_ERROR == (int)ICBMSG_UNBOUND_PROTOCOL_ERROR &&
+		       (int)PROTO_REASON_GONE == (int)ICBMSG_UNBOUND_DAEMON_GONE,
 	       "reasons pass through as numbers");
 
 static uint8_t *region_begin(const struct icbmsg *i, const struct config_region *region,
@@ -241,18 +246,26 @@ static uint8_t *region_begin(const struct icbmsg *i, const struct config_region 
 	return i->memory.base + region->offset + (layout->begin - region->address);
 }
 
+void instance_place(struct icbmsg *i, const struct config_values *v)
+{
+	struct proto_link *l = &i->link;
+
+	l->tx = v->tx_layout;
+	l->rx = v->rx_layout;
+	l->type = i->memory.type;
+	l->tx_begin = region_begin(i, &v->tx, &l->tx);
+	l->rx_begin = region_begin(i, &v->rx, &l->rx);
+	backend_limit(i, UINT64_MAX, UINT64_MAX);
+}
+
 static void init_link(struct icbmsg *i, const struct config_values *v, const struct proto_ops *ops)
 {
 	struct proto_link *l = &i->link;
 
 	l->ops = ops;
 	l->s = i->session;
-	l->tx = v->tx_layout;
-	l->rx = v->rx_layout;
-	l->type = i->memory.type;
 	l->peer_is_library = v->peer_is_library;
-	l->tx_begin = region_begin(i, &v->tx, &l->tx);
-	l->rx_begin = region_begin(i, &v->rx, &l->rx);
+	instance_place(i, v);
 	l->log = log_complaint;
 	l->log_user = i;
 	l->now_ns = clock_coarse();
@@ -307,6 +320,7 @@ static struct icbmsg *allocate(const struct config_values *v)
 		return NULL;
 	i->kick_fd = i->timer_fd = i->ready_fd = i->poll_fd = -1;
 	i->doorbell = DOORBELL_CLOSED;
+	i->backend_fd = -1;
 	i->state.fd = -1;
 	i->rescue_interval = v->rescue_interval_ns;
 	i->spin = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? v->spin_ns : 0;
@@ -315,22 +329,18 @@ static struct icbmsg *allocate(const struct config_values *v)
 	return i;
 }
 
-int instance_open(struct icbmsg **out, struct icbmsg_config *cfg)
+int instance_open_values(struct icbmsg **out, struct icbmsg_config *cfg,
+			 const struct config_values *v)
 {
-	_cleanup_(free_instance) struct icbmsg *i = NULL;
-	struct config_values v;
+	_cleanup_(free_instance) struct icbmsg *i = allocate(v);
 	int ret;
 
-	ret = config_resolve(cfg, &v, false);
-	if (ret < 0)
-		return ret;
-	i = allocate(&v);
 	if (!i)
 		return config_fail(cfg, -ENOMEM, "not enough memory for an instance");
-	ret = acquire(i, cfg, &v);
+	ret = acquire(i, cfg, v);
 	if (ret < 0)
 		return ret;
-	init_link(i, &v, proto_find(v.wire));
+	init_link(i, v, proto_find(v->wire));
 	i->link.ops->start(&i->link);
 	i->rescue_at = clock_now() + i->rescue_interval;
 	wait_ring(i);
@@ -340,10 +350,22 @@ int instance_open(struct icbmsg **out, struct icbmsg_config *cfg)
 	return 0;
 }
 
+int instance_open(struct icbmsg **out, struct icbmsg_config *cfg)
+{
+	struct config_values v;
+	int ret = config_resolve(cfg, &v, false);
+
+	return ret < 0 ? ret : instance_open_values(out, cfg, &v);
+}
+
 void instance_free(struct icbmsg *i)
 {
 	if (!i)
 		return;
+	backend_detach(i);
+	if (i->backend)
+		i->backend->free(i);
+	backend_free_retired(i);
 	wait_deinit(i);
 	doorbell_close(&i->doorbell);
 	memory_unmap(&i->memory);
@@ -373,6 +395,7 @@ int instance_close(struct icbmsg *i)
 	wait_ring(i);
 	if (i->holds > 0) {
 		/* The mapping stays for the held buffers; icbmsg_release_rx() frees the rest. */
+		backend_detach(i);
 		wait_deinit(i);
 		doorbell_close(&i->doorbell);
 		state_release(&i->state);

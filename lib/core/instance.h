@@ -27,10 +27,27 @@ struct icbmsg_ept {
 	void *user;
 };
 
+struct backend_ops;
+
+/* Memory that the link has left, for those who hold buffers in it. */
+struct retired {
+	struct retired *next;
+	bool held; /* a caller may have a buffer in it; else a thread may just have looked at it */
+	struct memory memory;
+};
+
 struct icbmsg {
 	pthread_mutex_t lock;
 
+	/* The way to the other side, if it is not the memory alone; NULL otherwise. */
+	const struct backend_ops *backend;
+	void *backend_data;
+	int backend_fd; /* polls readable when there is something to collect; -1: none */
+
 	struct memory memory;
+	struct retired *retired;
+	uint32_t moves;        /* to other memory: tells whose a block is */
+	size_t max_tx, max_rx; /* largest messages, bytes; read without the lock */
 	struct doorbell doorbell;
 	struct state state;
 	struct session *session; /* in state */
@@ -48,10 +65,11 @@ struct icbmsg {
 	int64_t tick_at; /* when timer_fd will be readable; CLOCK_MONOTONIC ns, DEADLINE_NEVER */
 	int kick_fd;     /* wakes the polling thread */
 	int timer_fd;    /* ticks at the rescue interval */
-	int ready_fd; /* readable while events are queued: for users of the pollable descriptor */
-	bool ready;   /* ready_fd is readable */
-	int poll_fd;  /* epoll over doorbell, timer and ready_fd */
-	bool fd_used; /* the pollable descriptor was asked for */
+	int ready_fd;   /* readable while events are queued: for users of the pollable descriptor */
+	bool ready;     /* ready_fd is readable */
+	uint32_t spins; /* that found something, since the doorbell was looked at */
+	int poll_fd;    /* epoll over doorbell, timer and ready_fd */
+	bool fd_used;   /* the pollable descriptor was asked for */
 
 	/* While the link comes up: ns from the last look to the next, and when that is. */
 	int64_t glance, glance_at;
@@ -92,8 +110,28 @@ struct icbmsg {
 int instance_open(struct icbmsg **out, struct icbmsg_config *cfg);
 int instance_close(struct icbmsg *i);
 
+/*
+ * The same with values that are checked already. They are not checked for sense: a session can begin,
+ * and does.
+ */
+int instance_open_values(struct icbmsg **out, struct icbmsg_config *cfg,
+			 const struct config_values *v);
+
+/* Lay the link's regions out in the instance's memory. */
+void instance_place(struct icbmsg *i, const struct config_values *v);
+
 /* Free what is left of an instance that is closed and not held any more. */
 void instance_free(struct icbmsg *i);
+
+static inline size_t instance_max_tx(const struct icbmsg *i)
+{
+	return __atomic_load_n(&i->max_tx, __ATOMIC_RELAXED);
+}
+
+static inline size_t instance_max_rx(const struct icbmsg *i)
+{
+	return __atomic_load_n(&i->max_rx, __ATOMIC_RELAXED);
+}
 
 /* Enter a call that may sleep or copy: locks; -ESHUTDOWN (unlocked) if the instance is closing. */
 int instance_enter(struct icbmsg *i);
@@ -117,7 +155,7 @@ void instance_set_log(struct icbmsg *i, icbmsg_log_fn fn, void *user);
 void instance_log(struct icbmsg *i, enum icbmsg_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-void instance_get_layout(const struct icbmsg *i, struct icbmsg_layout *out, size_t size);
+void instance_get_layout(struct icbmsg *i, struct icbmsg_layout *out, size_t size);
 void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size);
 size_t instance_get_counters(struct icbmsg *i, uint64_t *values, size_t max);
 

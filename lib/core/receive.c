@@ -42,6 +42,15 @@ static const void *payload(struct icbmsg *i, uint32_t block, uint32_t size)
 	return i->bounce;
 }
 
+static void fill_error(struct session_ept *e, struct icbmsg_event *out)
+{
+	out->type = ICBMSG_EVENT_ERROR;
+	out->error = e->refusal ? e->refusal : -EBADMSG;
+	out->message = e->refusal ? "icbmsgd is back, and refuses this endpoint" :
+				    "the other side sent a message that reaches beyond its region";
+	e->refusal = 0;
+}
+
 static void fill_event(struct icbmsg *i, const struct session_event *ev, struct icbmsg_event *out)
 {
 	struct session_ept *e = &i->session->ept[ev->ept];
@@ -64,9 +73,7 @@ static void fill_event(struct icbmsg *i, const struct session_event *ev, struct 
 		out->type = ICBMSG_EVENT_RELEASED;
 		break;
 	case EVENT_ERROR:
-		out->type = ICBMSG_EVENT_ERROR;
-		out->error = -EBADMSG;
-		out->message = "the other side sent a message that reaches beyond its region";
+		fill_error(e, out);
 		break;
 	default:
 		out->type = ICBMSG_EVENT_RECEIVED;

@@ -46,9 +46,17 @@ void layout_to_public(struct icbmsg_layout *out, size_t size, const struct layou
 	copy_out(out, size, &full, sizeof(full));
 }
 
-void instance_get_layout(const struct icbmsg *i, struct icbmsg_layout *out, size_t size)
+void instance_get_layout(struct icbmsg *i, struct icbmsg_layout *out, size_t size)
 {
-	layout_to_public(out, size, &i->link.tx, &i->link.rx, i->memory.type);
+	struct layout_region tx, rx;
+	enum mem_type type;
+
+	pthread_mutex_lock(&i->lock);
+	tx = i->link.tx;
+	rx = i->link.rx;
+	type = i->memory.type;
+	pthread_mutex_unlock(&i->lock);
+	layout_to_public(out, size, &tx, &rx, type);
 }
 
 void instance_get_stats(struct icbmsg *i, struct icbmsg_stats *out, size_t size)

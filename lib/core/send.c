@@ -88,10 +88,11 @@ int send_copy(struct icbmsg_ept *ept, const void *data, size_t size, int64_t tim
 {
 	struct icbmsg *i = ept->link;
 	struct proto_link *l = &i->link;
-	uint32_t generation, registration;
+	uint32_t generation, registration, moves;
 	int first, ret;
+	void *payload;
 
-	if (size > l->tx.max_payload)
+	if (size > instance_max_tx(i))
 		return -EMSGSIZE;
 	ret = instance_enter(i);
 	if (ret < 0)
@@ -103,20 +104,30 @@ int send_copy(struct icbmsg_ept *ept, const void *data, size_t size, int64_t tim
 	}
 	generation = i->session->generation;
 	registration = ept->registration;
+	moves = i->moves;
+	payload = (uint8_t *)proto_tx_block(l, (uint32_t)first) + l->tx.header_size;
 	wait_ring(i);
 	pthread_mutex_unlock(&i->lock);
 
-	shm_copy_to((uint8_t *)proto_tx_block(l, (uint32_t)first) + l->tx.header_size, data, size,
-		    l->type);
+	shm_copy_to(payload, data, size, l->type);
 
 	pthread_mutex_lock(&i->lock);
 	ret = check(ept, generation, registration);
 	if (ret == 0)
 		ret = publish(ept, (uint32_t)first, size, tx);
-	if (ret < 0)
+	/* In other memory the block is somebody else's. */
+	if (ret < 0 && i->moves == moves)
 		proto_free(l, (uint32_t)first, 0);
 	instance_leave(i);
 	return ret;
+}
+
+/* Bytes of a message that the buffer at @first can carry. */
+static size_t usable(const struct icbmsg *i, uint32_t first)
+{
+	size_t capacity = layout_capacity(&i->link.tx, i->session->tx[first].count);
+
+	return capacity < i->max_tx ? capacity : i->max_tx;
 }
 
 int send_get_buffer(struct icbmsg_ept *ept, size_t *size, int64_t timeout_ns, void **data)
@@ -127,14 +138,14 @@ int send_get_buffer(struct icbmsg_ept *ept, size_t *size, int64_t timeout_ns, vo
 
 	if (l->type != MEM_NORMAL)
 		return -EOPNOTSUPP;
-	if (*size > l->tx.max_payload)
+	if (*size > instance_max_tx(i))
 		return -EMSGSIZE;
 	ret = instance_enter(i);
 	if (ret < 0)
 		return ret;
 	first = take(ept, *size, *size == 0, timeout_ns);
 	if (first >= 0) {
-		*size = layout_capacity(&l->tx, i->session->tx[first].count);
+		*size = usable(i, (uint32_t)first);
 		*data = (uint8_t *)proto_tx_block(l, (uint32_t)first) + l->tx.header_size;
 	}
 	instance_leave(i);
@@ -166,7 +177,7 @@ int send_nocopy(struct icbmsg_ept *ept, void *data, size_t size, struct icbmsg_t
 	first = find_buffer(i, data);
 	if (first < 0)
 		ret = first;
-	else if (size > layout_capacity(&i->link.tx, i->session->tx[first].count))
+	else if (size > usable(i, (uint32_t)first))
 		ret = -EMSGSIZE;
 	else
 		ret = publish(ept, (uint32_t)first, size, tx);

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/backend.h"
 #include "util/cleanup.h"
 
 #define NS_PER_S INT64_C(1000000000)
@@ -53,11 +54,16 @@ static struct timespec to_timespec(int64_t ns)
 	return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
 }
 
-static int watch(int poll_fd, int fd)
+int wait_watch(struct icbmsg *i, int fd)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
 
-	return epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+	return epoll_ctl(i->poll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+void wait_unwatch(struct icbmsg *i, int fd)
+{
+	epoll_ctl(i->poll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 int wait_init_condition(pthread_cond_t *cond)
@@ -86,11 +92,11 @@ int wait_init(struct icbmsg *i)
 	if (i->kick_fd < 0 || i->ready_fd < 0 || i->timer_fd < 0 || i->poll_fd < 0 ||
 	    timerfd_settime(i->timer_fd, TFD_TIMER_ABSTIME, &tick, NULL) < 0)
 		return -errno;
-	ret = watch(i->poll_fd, i->timer_fd);
+	ret = wait_watch(i, i->timer_fd);
 	if (ret == 0 && i->doorbell.in.fd >= 0)
-		ret = watch(i->poll_fd, i->doorbell.in.fd);
+		ret = wait_watch(i, i->doorbell.in.fd);
 	if (ret == 0)
-		ret = watch(i->poll_fd, i->ready_fd);
+		ret = wait_watch(i, i->ready_fd);
 	return ret;
 }
 
@@ -194,6 +200,8 @@ static void take_tick(struct icbmsg *i)
 	/* What a glance finds was not to be rescued. */
 	i->ticked = i->glance == 0;
 	rescue(i, now);
+	if (i->backend)
+		i->backend->tick(i, now);
 }
 
 /* From the first glance on each is twice as far away, up to the rescue interval. */
@@ -228,6 +236,9 @@ void wait_glance(struct icbmsg *i, bool soon)
 static void take_doorbells(struct icbmsg *i)
 {
 	uint64_t rung = doorbell_clear(&i->doorbell);
+
+	if (i->backend)
+		rung += i->backend->collect(i);
 
 	i->session->count.doorbells_received += rung;
 	i->rung += rung;
@@ -341,6 +352,16 @@ static bool spin(struct icbmsg *i, int64_t deadline)
 	return arrived;
 }
 
+/* Doorbells not taken in so many looks that found something by themselves are many enough. */
+#define SPINS_PER_COLLECT 64
+
+/* What comes over a socket is not to pile up there, and may be more than doorbells. */
+static void collect_now_and_then(struct icbmsg *i)
+{
+	if (i->backend && ++i->spins % SPINS_PER_COLLECT == 0)
+		take_doorbells(i);
+}
+
 /* Without a doorbell and with a CPU to spend: look, give others a chance at the lock, look again. */
 static int wait_busily(struct icbmsg *i, int64_t deadline)
 {
@@ -373,11 +394,7 @@ static int woken(struct icbmsg *i, int64_t deadline)
 
 int wait_for_change(struct icbmsg *i, int64_t deadline)
 {
-	struct pollfd fds[] = {
-		{ .fd = i->doorbell.in.fd, .events = POLLIN },
-		{ .fd = i->timer_fd, .events = POLLIN },
-		{ .fd = i->kick_fd, .events = POLLIN },
-	};
+	struct pollfd fds[4];
 	int64_t remaining = DEADLINE_NEVER;
 
 	wait_ring(i);
@@ -385,19 +402,25 @@ int wait_for_change(struct icbmsg *i, int64_t deadline)
 		return wait_busily(i, deadline);
 	if (i->polling)
 		return wait_on_condition(i, deadline);
-	if (i->spin > 0 && spin(i, deadline))
+	if (i->spin > 0 && spin(i, deadline)) {
+		collect_now_and_then(i);
 		return woken(i, deadline);
+	}
 	if (deadline != DEADLINE_NEVER) {
 		remaining = deadline - clock_now();
 		if (remaining < 0)
 			remaining = 0;
 	}
-	poll_unlocked(i, fds, 3, i->more ? 0 : remaining);
-	if (fds[0].revents)
+	fds[0] = (struct pollfd){ .fd = i->doorbell.in.fd, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = i->backend_fd, .events = POLLIN };
+	fds[2] = (struct pollfd){ .fd = i->timer_fd, .events = POLLIN };
+	fds[3] = (struct pollfd){ .fd = i->kick_fd, .events = POLLIN };
+	poll_unlocked(i, fds, 4, i->more ? 0 : remaining);
+	if (fds[0].revents || fds[1].revents)
 		take_doorbells(i);
-	if (fds[1].revents)
-		take_tick(i);
 	if (fds[2].revents)
+		take_tick(i);
+	if (fds[3].revents)
 		clear_eventfd(i->kick_fd);
 	return woken(i, deadline);
 }

@@ -46,6 +46,10 @@ void wait_glance(struct icbmsg *i, bool soon);
 /* Let the timer tick at @when (CLOCK_MONOTONIC ns), unless it does so before. */
 void wait_tick_at(struct icbmsg *i, int64_t when);
 
+/* The pollable descriptor is readable whenever @fd is; 0 or a negative errno. And not any more. */
+int wait_watch(struct icbmsg *i, int fd);
+void wait_unwatch(struct icbmsg *i, int fd);
+
 /* Something that a sleeping thread may wait for has changed. */
 void wait_notify(struct icbmsg *i);
 

@@ -365,12 +365,18 @@ static uint32_t *session_word(uint8_t *begin, const struct layout_region *r)
 	return r->session_word ? (uint32_t *)(void *)(begin + r->session_word) : NULL;
 }
 
-static void init(struct proto_link *l)
+static void remap(struct proto_link *l)
 {
 	ring_init(&l->tx_ring, l->tx_begin, &l->tx);
 	ring_init(&l->rx_ring, l->rx_begin, &l->rx);
 	l->tx_word = session_word(l->tx_begin, &l->tx);
 	l->rx_word = session_word(l->rx_begin, &l->rx);
+	session_forget_tx(l->s, l->tx.block_count);
+}
+
+static void init(struct proto_link *l)
+{
+	remap(l);
 	session_init(l->s, l->tx.block_count, layout_is_initiator(&l->tx, &l->rx));
 }
 
@@ -378,7 +384,9 @@ const struct proto_ops proto_classic = {
 	.name = "classic",
 	.layout = layout_classic,
 	.init = init,
+	.remap = remap,
 	.start = classic_start,
+	.lose = classic_lose_daemon,
 	.stop = classic_stop,
 	.pump = pump,
 	.register_ept = classic_register,

@@ -124,6 +124,9 @@ void classic_withdraw(struct proto_link *l);
 /* Give the session up. @sign: which counter of signs of a restart this is. */
 void classic_lose(struct proto_link *l, uint8_t reason, uint64_t *sign);
 
+/* The daemon that the link goes through is gone. */
+void classic_lose_daemon(struct proto_link *l);
+
 /* Make what was read up to @rd the other side's again; false (link given up) if it started anew. */
 bool classic_consume(struct proto_link *l, uint32_t rd);
 

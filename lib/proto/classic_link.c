@@ -56,6 +56,15 @@ void classic_lose(struct proto_link *l, uint8_t reason, uint64_t *sign)
 	l->changed |= PROTO_LINK | PROTO_EVENTS | PROTO_FREED;
 }
 
+void classic_lose_daemon(struct proto_link *l)
+{
+	/* What it has given back or sent before is to be had still. */
+	if (l->s->phase == PHASE_UP)
+		l->ops->pump(l);
+	if (l->s->phase == PHASE_UP)
+		classic_lose(l, PROTO_REASON_GONE, &l->s->count.restarts_daemon);
+}
+
 /*
  * Take note of how far the other side has read. False if it cannot have got there: T.rd may only
  * move forward, and not beyond what was written. Places are compared modulo the ring, so this is to

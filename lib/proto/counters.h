@@ -21,7 +21,7 @@ struct counters {
 	uint64_t restarts;
 	uint64_t restarts_magic, restarts_word, restarts_rx_index, restarts_tx_index,
 		restarts_packet;
-	uint64_t restarts_silence;
+	uint64_t restarts_silence, restarts_daemon;
 	uint64_t storms, backoffs, unanswered;
 
 	uint64_t tx_messages, tx_bytes, tx_unknown;

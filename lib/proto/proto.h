@@ -30,6 +30,7 @@ enum proto_change {
 enum proto_reason {
 	PROTO_REASON_RESTART = 1,
 	PROTO_REASON_ERROR = 2,
+	PROTO_REASON_GONE = 3, /* what the link goes through, as the core knows */
 };
 
 struct proto_ops {
@@ -41,6 +42,9 @@ struct proto_ops {
 	 */
 	void (*start)(struct proto_link *l);
 
+	/* The core knows that the session is over: what `start` begins anew. */
+	void (*lose)(struct proto_link *l);
+
 	/* This side ends: tell the other one, if it can be told. */
 	void (*stop)(struct proto_link *l);
 
@@ -48,8 +52,14 @@ struct proto_ops {
 	int (*layout)(struct layout_region *out, const struct layout_geometry *in,
 		      char error[LAYOUT_ERROR_SIZE]);
 
-	/* Complete @l, whose regions are laid out and mapped. */
+	/* Complete @l, whose regions are laid out and mapped, and begin a session's life. */
 	void (*init)(struct proto_link *l);
+
+	/*
+	 * The session is lost, and its regions are laid out and mapped anew: what lay in them is
+	 * nobody's any more. To be started.
+	 */
+	void (*remap)(struct proto_link *l);
 
 	/* Read until nothing is there, or for so long that others should have their turn. */
 	void (*pump)(struct proto_link *l);

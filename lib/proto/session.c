@@ -38,7 +38,7 @@ int session_find_ept(const struct session *s, const char *name)
 static int new_slot(struct session *s)
 {
 	for (uint32_t i = 0; !s->initiator && i < s->ept_count; i++)
-		if (!s->ept[i].registered && s->ept[i].state == EPT_UNBOUND)
+		if (!s->ept[i].registered && !s->ept[i].joining && s->ept[i].state == EPT_UNBOUND)
 			return (int)i;
 	if (s->ept_count == SESSION_EPT_MAX)
 		return -ENOSPC;
@@ -47,7 +47,7 @@ static int new_slot(struct session *s)
 	return (int)s->ept_count++;
 }
 
-int session_register(struct session *s, const char *name)
+int session_join(struct session *s, const char *name)
 {
 	int slot = session_find_ept(s, name);
 
@@ -59,9 +59,24 @@ int session_register(struct session *s, const char *name)
 			(struct session_ept){ .state = EPT_UNBOUND, .address = (uint8_t)slot };
 		strncpy(s->ept[slot].name, name, SESSION_NAME_MAX);
 	}
-	if (s->ept[slot].registered)
+	if (s->ept[slot].registered || s->ept[slot].joining)
 		return -EEXIST;
-	s->ept[slot].registered = true;
+	s->ept[slot].joining = true;
+	return slot;
+}
+
+void session_joined(struct session *s, int slot, bool registered)
+{
+	s->ept[slot].joining = false;
+	s->ept[slot].registered = registered;
+}
+
+int session_register(struct session *s, const char *name)
+{
+	int slot = session_join(s, name);
+
+	if (slot >= 0)
+		session_joined(s, slot, true);
 	return slot;
 }
 
@@ -169,12 +184,20 @@ struct session_losses session_reset(struct session *s, uint8_t reason)
 	return losses;
 }
 
+void session_blame(struct session *s, uint8_t reason)
+{
+	for (uint32_t i = 0; i < s->ept_count; i++)
+		if (s->ept[i].queued & EVENT_UNBOUND)
+			s->ept[i].unbound_reason = reason;
+}
+
 uint32_t session_deregister(struct session *s, int slot, uint8_t blocks[LAYOUT_BLOCKS_MAX])
 {
 	struct session_ept *e = &s->ept[slot];
 
 	e->registered = false;
 	e->unknown_tx = 0;
+	e->refusal = 0;
 	forget_writer(s, slot);
 	return remove_events(s, ~0u, slot, blocks);
 }
@@ -212,6 +235,13 @@ bool session_pop(struct session *s, struct session_event *ev)
 	if (ev->kind != EVENT_DATA)
 		s->ept[ev->ept].queued &= (uint8_t)~ev->kind;
 	return true;
+}
+
+void session_forget_tx(struct session *s, uint32_t tx_blocks)
+{
+	memset(s->tx, 0, sizeof(s->tx));
+	s->tx_used = 0;
+	blocks_init(&s->tx_free, tx_blocks);
 }
 
 int session_tx_take(struct session *s, uint32_t count)

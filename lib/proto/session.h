@@ -95,10 +95,12 @@ struct session_ept {
 	uint8_t state; /* enum ept_state */
 	uint8_t address;
 	bool registered;
+	bool joining; /* the daemon is being asked for it: the slot is taken */
 	bool wants_writable;
 	uint8_t queued;         /* kinds in the event queue, but DATA */
 	uint8_t unbound_reason; /* of the UNBOUND event */
 	uint32_t unknown_tx;    /* of the UNBOUND event */
+	int32_t refusal;        /* of the ERROR event: the daemon's, a negative errno; or 0 */
 	uint64_t tx_messages, tx_bytes, rx_messages, rx_bytes;
 	char name[SESSION_NAME_MAX + 1];
 };
@@ -181,6 +183,13 @@ int session_find_ept(const struct session *s, const char *name);
  */
 int session_register(struct session *s, const char *name);
 
+/*
+ * Take a slot for @name as session_register() does, but register nothing before session_joined()
+ * says whether it came to that.
+ */
+int session_join(struct session *s, const char *name);
+void session_joined(struct session *s, int slot, bool registered);
+
 /* The slot an address stands for, or -1. */
 int session_ept_by_address(const struct session *s, uint8_t address);
 
@@ -197,6 +206,9 @@ struct session_losses {
  * no endpoint is bound. Buffers that the caller fills stay its own.
  */
 struct session_losses session_reset(struct session *s, uint8_t reason);
+
+/* The reason of unbound events that nobody has seen yet is known better now. */
+void session_blame(struct session *s, uint8_t reason);
 
 /* Queue an event; one of each kind but DATA per endpoint, a second is merged into the first. */
 void session_push(struct session *s, enum session_event_kind kind, int slot, uint8_t block);
@@ -220,6 +232,9 @@ static inline bool session_has_events(const struct session *s)
 {
 	return s->event_head != s->event_tail;
 }
+
+/* Our region is another one, of @tx_blocks: nothing of it is taken, sent or being filled. */
+void session_forget_tx(struct session *s, uint32_t tx_blocks);
 
 /* Take @count consecutive blocks for the caller; the first one's index or -1. */
 int session_tx_take(struct session *s, uint32_t count);
