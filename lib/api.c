@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "client/connect.h"
 #include "core/config.h"
 #include "core/counters.h"
 #include "core/endpoint.h"
@@ -95,6 +96,11 @@ int icbmsg_config_layout(struct icbmsg_config *cfg, struct icbmsg_layout *layout
 int icbmsg_open(struct icbmsg **link, struct icbmsg_config *cfg)
 {
 	return link && cfg ? instance_open(link, cfg) : -EINVAL;
+}
+
+int icbmsg_connect(struct icbmsg **link, struct icbmsg_config *cfg, const char *target)
+{
+	return link && cfg ? connect_instance(link, cfg, target) : -EINVAL;
 }
 
 int icbmsg_close(struct icbmsg *link)

@@ -221,6 +221,32 @@ int icbmsg_config_layout(struct icbmsg_config *cfg, struct icbmsg_layout *layout
 int icbmsg_open(struct icbmsg **link, struct icbmsg_config *cfg);
 
 /**
+ * The same through icbmsgd(8), which owns the link and shares it among programs: everything else in
+ * this header is as with icbmsg_open(), with these differences.
+ *   - Geometry, memory and doorbells come from the daemon. Of @cfg the keys `spin` and `state-file`
+ *     count; it may be empty.
+ *   - icbmsg_ept_register() asks the daemon, and returns its refusal.
+ *   - Where the daemon ends, endpoints are unbound (ICBMSG_UNBOUND_DAEMON_GONE), and bound again
+ *     without being asked when it is back: whoever dispatches or waits tries to reach it again, up
+ *     to once a second. Held buffers stay readable meanwhile. Where the daemon comes back with other
+ *     memory, buffers of icbmsg_get_tx_buffer() can be written still, but neither sent nor dropped
+ *     (-EINVAL), and icbmsg_max_size() can be another.
+ *   - A restart of the other core is passed on: unbound, with the number of messages whose fate is
+ *     not known, and bound.
+ * @target: the path of the instance's socket, RUNDIR/INSTANCE.sock, if there is a slash in it;
+ * else the instance's name, below /run/icbmsg unless the library was built otherwise; NULL for the
+ * instance that icbmsg_config_load() has read last.
+ * Waits for the daemon's answer, 5 s at most.
+ * The caller owns *@link and closes it with icbmsg_close(). @cfg may be freed afterwards.
+ * Errors: -ENOENT, -ECONNREFUSED if no daemon is there, or it does not have the instance; -EACCES;
+ * -EPROTONOSUPPORT if the daemon speaks other versions of the protocol; what else it refuses with,
+ * e.g. -EBUSY for too many clients; -ETIMEDOUT, -ECONNRESET, -EPROTO if what listens there does not
+ * answer as icbmsgd does; -EINVAL without a name, -ENAMETOOLONG; those of icbmsg_open() for memory
+ * and `state-file`. icbmsg_config_error() says what is wrong and what to do.
+ */
+int icbmsg_connect(struct icbmsg **link, struct icbmsg_config *cfg, const char *target);
+
+/**
  * Close an instance: threads that wait in it return -ESHUTDOWN, all endpoints are deregistered, the
  * memory is unmapped. Another libicbmsg sees that the session is over (section 3, session words); to
  * Zephyr nothing can be said (section 5 has no message for it), and it has to be restarted before
@@ -343,6 +369,11 @@ struct icbmsg_ept_callbacks {
  * Errors: -EINVAL for an empty name; -ENAMETOOLONG for one over ICBMSG_EPT_NAME_MAX or too long
  * for the region's blocks; -EEXIST if it is registered; -ENOSPC if there are ICBMSG_EPT_COUNT_MAX
  * (of an initiator: names ever used, as addresses stay); -ESHUTDOWN.
+ * After icbmsg_connect() this waits for the daemon's answer, as a call that waits does: also inside a
+ * callback. Further errors then: -ENOENT if the daemon does not export the endpoint, -EACCES if not
+ * to this program, -EBUSY if another one has it for itself, -ETIMEDOUT after 5 s, and others that the
+ * daemon gives; its reason is logged. While the daemon is gone this succeeds, and the error callback
+ * tells if the daemon refuses the endpoint when it is back.
  */
 int icbmsg_ept_register(struct icbmsg *link, struct icbmsg_ept **ept, const char *name,
 			const struct icbmsg_ept_callbacks *callbacks, void *user);

@@ -108,14 +108,12 @@ struct icbmsg {
 };
 
 int instance_open(struct icbmsg **out, struct icbmsg_config *cfg);
-int instance_close(struct icbmsg *i);
 
-/*
- * The same with values that are checked already. They are not checked for sense: a session can begin,
- * and does.
- */
+/* The same with values that config_resolve() has checked; @cfg is for the text of errors. */
 int instance_open_values(struct icbmsg **out, struct icbmsg_config *cfg,
 			 const struct config_values *v);
+
+int instance_close(struct icbmsg *i);
 
 /* Lay the link's regions out in the instance's memory. */
 void instance_place(struct icbmsg *i, const struct config_values *v);
