@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The life of a connection: accepted or refused, looked at as its state needs, and ended in one
- * place whatever the reason.
+ * Connections to endpoints' sockets: accepted or refused, looked at as their state needs.
  */
 #include "client.h"
 
@@ -14,14 +13,6 @@
 
 #include "log.h"
 
-#define NS_PER_S INT64_C(1000000000)
-#define SENDS_PER_TURN 64
-
-bool client_listens(const struct client *c)
-{
-	return c->fd >= 0 && !c->deaf && !c->finishing;
-}
-
 /* Neither end can be used any more: the program has gone. */
 static bool has_hung_up(const struct client *c)
 {
@@ -30,42 +21,12 @@ static bool has_hung_up(const struct client *c)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
 }
 
-/* A program that has gone is ended when all it has sent is on its way. */
-static void check_gone(struct client *c)
+static void check_gone(struct subscriber *s)
 {
-	if (has_hung_up(c) && (c->eof || !client_has_input(c)))
-		client_end(c, "it has closed the connection");
-}
+	const struct client *c = client_of(s);
 
-static void wait_for_blocks(struct client *c)
-{
-	struct instance *i = c->exported->instance;
-
-	c->waiting = true;
-	i->waits++;
-	TAILQ_INSERT_TAIL(&i->waiters, c, in_waiters);
-}
-
-static void stop_waiting(struct client *c)
-{
-	c->waiting = false;
-	TAILQ_REMOVE(&c->exported->instance->waiters, c, in_waiters);
-}
-
-bool client_turn(struct client *c)
-{
-	bool full = client_forward(c) == FORWARD_FULL;
-
-	if (c->fd < 0)
-		return true;
-	if (full && !c->waiting)
-		wait_for_blocks(c);
-	else if (!full && c->waiting)
-		stop_waiting(c);
-	if (c->eof)
-		check_gone(c);
-	client_update(c);
-	return !full;
+	if (has_hung_up(c) && (s->eof || !client_has_input(c)))
+		subscriber_end(s, "it has closed the connection");
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *user)
@@ -75,23 +36,18 @@ static void on_readable(evutil_socket_t fd, short what, void *user)
 	(void)fd;
 	(void)what;
 	if (c->reading == READING_ON)
-		client_turn(c);
+		subscriber_turn(&c->sub);
 	else
-		check_gone(c);
+		check_gone(&c->sub);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *user)
 {
-	(void)fd;
-	(void)what;
-	client_flush(user);
-}
+	struct client *c = user;
 
-static void on_linger(evutil_socket_t fd, short what, void *user)
-{
 	(void)fd;
 	(void)what;
-	client_end(user, "it did not take its last messages in time");
+	subscriber_flush(&c->sub);
 }
 
 static void set_reading(struct client *c, enum reading reading)
@@ -104,25 +60,22 @@ static void set_reading(struct client *c, enum reading reading)
 	event_del(&c->in);
 	if (reading == READING_OFF)
 		return;
-	event_assign(&c->in, c->exported->instance->server->base, c->fd,
+	event_assign(&c->in, c->sub.exported->instance->server->base, c->fd,
 		     (short)(EV_READ | EV_PERSIST | edge), on_readable, c);
 	event_add(&c->in, NULL);
 }
 
-void client_update(struct client *c)
+static void update(struct subscriber *s)
 {
-	bool writing = c->outbox.count > 0;
+	struct client *c = client_of(s);
+	bool writing = s->outbox.count > 0;
 
-	if (c->fd >= 0 && c->draining && c->eof && !writing)
-		client_end(c, "the daemon stops");
-	if (c->fd < 0)
-		return;
 	/* libevent does not mix both kinds on one descriptor; writing notices hang-ups itself. */
 	if (!writing)
 		event_del(&c->out);
-	if (c->finishing)
+	if (s->finishing)
 		set_reading(c, READING_OFF);
-	else if (!c->waiting && !c->eof && c->exported->bound)
+	else if (!s->waiting && !s->eof && s->exported->bound)
 		set_reading(c, READING_ON);
 	else
 		set_reading(c, writing ? READING_OFF : READING_EDGE);
@@ -130,136 +83,82 @@ void client_update(struct client *c)
 		event_add(&c->out, NULL);
 }
 
-/* The program takes nothing any more; what it has sent still counts. */
-static void become_deaf(struct client *c)
+/* One packet into the socket. */
+static enum put put(struct subscriber *s, const void *data, size_t size, enum fate *fate)
 {
-	c->deaf = true;
-	outbox_clear(&c->outbox, FATE_ABANDONED);
-	check_gone(c);
-}
+	struct exported *e = s->exported;
 
-/* One packet into the socket: 1 done, 0 not now, -1 never. */
-static int put(struct client *c, const void *data, size_t size, enum fate *fate)
-{
 	*fate = FATE_DELIVERED;
-	if (send(c->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		return 1;
+	if (send(client_of(s)->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return PUT_DONE;
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
-		return 0;
+		return PUT_LATER;
 	if (errno == EMSGSIZE || errno == ENOBUFS || errno == ENOMEM) {
 		*fate = FATE_OVERSIZE;
-		log_limited(&c->exported->log,
+		log_limited(&e->log,
 			    "%s/%s: a message of %zu bytes does not fit through the socket; raise "
 			    "net.core.wmem_max or run with CAP_NET_ADMIN",
-			    c->exported->instance->name, c->exported->name, size);
-		return 1;
+			    e->instance->name, e->name, size);
+		return PUT_DONE;
 	}
-	return -1;
+	return PUT_NEVER;
 }
 
-bool client_send(struct client *c, const void *data, size_t size)
+/* A packet without a byte would be taken for the end. */
+static bool carries(const struct subscriber *s, size_t size)
 {
-	enum fate fate;
-	int done;
-
-	if (c->outbox.count > 0)
-		return false;
-	done = put(c, data, size, &fate);
-	if (done == 0)
-		return false;
-	outbox_count(&c->outbox, done > 0 ? fate : FATE_ABANDONED, size);
-	if (done < 0) {
-		become_deaf(c);
-		client_update(c);
-	}
-	return true;
+	(void)s;
+	return size > 0;
 }
 
-void client_flush(struct client *c)
+static void unbound(struct subscriber *s, const struct icbmsg_unbound *info)
 {
-	const void *data;
-	size_t size;
-	enum fate fate;
-	int done = 1;
+	const struct exported *e = s->exported;
 
-	for (int n = 0; n < SENDS_PER_TURN && done > 0; n++) {
-		if (!outbox_front(&c->outbox, &data, &size))
-			break;
-		done = put(c, data, size, &fate);
-		if (done > 0)
-			outbox_pop(&c->outbox, fate);
-	}
-	if (done < 0)
-		become_deaf(c);
-	if (c->fd >= 0 && c->finishing && c->outbox.count == 0)
-		client_end(c, "the endpoint is not there any more");
-	instance_unstall(c->exported->instance);
-	client_update(c);
+	(void)info;
+	if (e->settings.on_unbound == UNBOUND_CLOSE || e->instance->server->draining)
+		subscriber_finish(s);
+	else
+		subscriber_update(s);
 }
 
-void client_finish(struct client *c)
+static void shut(struct subscriber *s)
 {
-	int64_t ns = c->exported->instance->server->settings->daemon.drain_timeout;
-	struct timeval limit = { .tv_sec = ns / NS_PER_S, .tv_usec = ns % NS_PER_S / 1000 };
-
-	if (c->fd < 0 || c->finishing)
-		return;
-	c->finishing = true;
-	/* What it sends from now on fails there, instead of being lost here. */
-	shutdown(c->fd, SHUT_RD);
-	event_add(&c->linger, &limit);
-	client_flush(c);
+	shutdown(client_of(s)->fd, SHUT_RD);
 }
 
-void client_drain(struct client *c)
+static void close_client(struct subscriber *s)
 {
-	if (c->fd < 0)
-		return;
-	c->draining = true;
-	shutdown(c->fd, SHUT_RD);
-	client_update(c);
-}
+	struct client *c = client_of(s);
 
-static void leave_queue(struct client *c)
-{
-	if (!c->waiting)
-		return;
-	stop_waiting(c);
-	/* The next one may fit, and has not been asked yet. */
-	instance_resume_later(c->exported->instance);
-}
-
-void client_end(struct client *c, const char *why)
-{
-	struct exported *e = c->exported;
-	struct server *s = e->instance->server;
-
-	if (c->fd < 0)
-		return;
-	log_debug("%s/%s: client %" PRIu64 " (process %d) ends: %s", e->instance->name, e->name,
-		  c->id, (int)c->pid, why);
 	set_reading(c, READING_OFF);
 	event_del(&c->out);
-	event_del(&c->linger);
-	leave_queue(c);
 	/* With packets unread a close would cost the program what lies in its socket. */
 	shutdown(c->fd, SHUT_RDWR);
 	client_discard_input(c);
 	close(c->fd);
 	c->fd = -1;
-	outbox_clear(&c->outbox, FATE_ABANDONED);
-	instance_unstall(e->instance);
-	e->client_count--;
-	limits_leave(&s->limits, c->outbox.account);
-	c->outbox.account = NULL;
-	server_bury(s, c);
+	limits_leave(&s->exported->instance->server->limits, s->outbox.account);
 }
 
-void client_free(struct client *c)
+static void free_client(struct subscriber *s)
 {
-	TAILQ_REMOVE(&c->exported->clients, c, in_export);
-	free(c);
+	free(client_of(s));
 }
+
+static const struct subscriber_ops client_ops = {
+	.kind = "socket",
+	.carries = carries,
+	.put = put,
+	.forward = client_forward,
+	.update = update,
+	.check_gone = check_gone,
+	.bound = subscriber_update,
+	.unbound = unbound,
+	.shut = shut,
+	.close = close_client,
+	.free = free_client,
+};
 
 /* Make room for the largest message, and ask the kernel to tell packets from the end. */
 static void prepare_socket(const struct exported *e, int fd)
@@ -288,18 +187,13 @@ static struct client *new_client(struct exported *e, int fd, const struct ucred 
 
 	if (!c)
 		return NULL;
-	c->exported = e;
 	c->fd = fd;
-	c->id = ++s->clients_ever;
-	c->uid = peer->uid;
-	c->pid = peer->pid;
-	outbox_init(&c->outbox, &e->pool, account);
+	c->sub.id = ++s->clients_ever;
+	c->sub.uid = peer->uid;
+	c->sub.pid = peer->pid;
 	event_assign(&c->in, s->base, fd, EV_READ, on_readable, c);
 	event_assign(&c->out, s->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
-	event_assign(&c->linger, s->base, -1, 0, on_linger, c);
-	TAILQ_INSERT_TAIL(&e->clients, c, in_export);
-	e->client_count++;
-	e->stats.clients++;
+	subscriber_init(&c->sub, &client_ops, e, account);
 	return c;
 }
 
@@ -314,8 +208,7 @@ void client_accept(struct exported *e, int fd)
 	struct client *c;
 
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-	if (e->settings.exclusive && e->client_count > 0) {
-		e->stats.refused_busy++;
+	if (subscriber_admit(e) < 0) {
 		refuse(e, fd, &peer, "the endpoint is exclusive and has a client");
 		return;
 	}
@@ -335,6 +228,6 @@ void client_accept(struct exported *e, int fd)
 		return;
 	}
 	log_debug("%s/%s: client %" PRIu64 ": process %d of user %u", e->instance->name, e->name,
-		  c->id, (int)c->pid, (unsigned int)c->uid);
-	client_update(c);
+		  c->sub.id, (int)c->sub.pid, (unsigned int)c->sub.uid);
+	subscriber_update(&c->sub);
 }

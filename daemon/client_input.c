@@ -48,45 +48,16 @@ static void skip_packet(int fd)
 	recv(fd, NULL, 0, MSG_TRUNC | MSG_DONTWAIT);
 }
 
-static void count_message(struct client *c, size_t size)
-{
-	struct input_stats *all = &c->exported->stats.input;
-
-	c->input.messages++;
-	c->input.bytes += size;
-	all->messages++;
-	all->bytes += size;
-}
-
-static void count_discarded(struct client *c)
-{
-	c->input.discarded++;
-	c->exported->stats.input.discarded++;
-}
-
-/* What a failed call on the link means. */
-static enum forwarded failed(struct client *c, int ret)
-{
-	if (ret == -ENOBUFS)
-		return FORWARD_FULL;
-	if (ret == -EPROTO) {
-		instance_retry_later(c->exported->instance);
-		return FORWARD_FULL;
-	}
-	exported_lost(c->exported);
-	return FORWARD_PAUSED;
-}
-
 /* Send the buffer that was filled; on an error it is kept for later. */
 static enum forwarded send_buffer(struct client *c, void *data, size_t size)
 {
-	int ret = icbmsg_send_nocopy(c->exported->ept, data, size);
+	int ret = icbmsg_send_nocopy(c->sub.exported->ept, data, size);
 
 	c->carry = ret < 0 ? data : NULL;
 	c->carry_size = size;
 	if (ret < 0)
-		return failed(c, ret);
-	count_message(c, size);
+		return subscriber_failed(&c->sub, ret);
+	subscriber_count_message(&c->sub, size);
 	return FORWARDED;
 }
 
@@ -100,44 +71,44 @@ static enum forwarded send_copy(struct client *c, size_t size)
 	if (!data || recv(c->fd, data, size, MSG_PEEK | MSG_DONTWAIT) != (ssize_t)size)
 		ret = -EPROTO;
 	else
-		ret = icbmsg_send(c->exported->ept, data, size, 0);
+		ret = icbmsg_send(c->sub.exported->ept, data, size, 0);
 	if (data != buffer)
 		free(data);
 	if (ret < 0)
-		return failed(c, ret);
+		return subscriber_failed(&c->sub, ret);
 	skip_packet(c->fd);
-	count_message(c, size);
+	subscriber_count_message(&c->sub, size);
 	return FORWARDED;
 }
 
 static enum forwarded refuse_oversize(struct client *c, size_t size)
 {
 	skip_packet(c->fd);
-	c->input.oversize++;
-	c->exported->stats.input.oversize++;
-	log_limited(&c->exported->log,
+	c->sub.input.oversize++;
+	c->sub.exported->stats.input.oversize++;
+	log_limited(&c->sub.exported->log,
 		    "%s/%s: process %d sent %zu bytes, but the link carries messages up to %zu; "
 		    "it is disconnected",
-		    c->exported->instance->name, c->exported->name, (int)c->pid, size,
-		    icbmsg_max_size(c->exported->instance->link));
-	client_end(c, "its message is too large");
+		    c->sub.exported->instance->name, c->sub.exported->name, (int)c->sub.pid, size,
+		    icbmsg_max_size(c->sub.exported->instance->link));
+	subscriber_end(&c->sub, "its message is too large");
 	return FORWARD_ENDED;
 }
 
 static enum forwarded forward_packet(struct client *c, size_t size)
 {
-	struct icbmsg *link = c->exported->instance->link;
+	struct icbmsg *link = c->sub.exported->instance->link;
 	size_t room = size;
 	void *data;
 	int ret;
 
 	if (size > icbmsg_max_size(link))
 		return refuse_oversize(c, size);
-	ret = icbmsg_get_tx_buffer(c->exported->ept, &room, 0, &data);
+	ret = icbmsg_get_tx_buffer(c->sub.exported->ept, &room, 0, &data);
 	if (ret == -EOPNOTSUPP)
 		return send_copy(c, size);
 	if (ret < 0)
-		return failed(c, ret);
+		return subscriber_failed(&c->sub, ret);
 	if (recv(c->fd, data, size, MSG_DONTWAIT) != (ssize_t)size) {
 		icbmsg_drop_tx_buffer(link, data);
 		return FORWARD_NONE;
@@ -145,11 +116,12 @@ static enum forwarded forward_packet(struct client *c, size_t size)
 	return send_buffer(c, data, size);
 }
 
-enum forwarded client_forward(struct client *c)
+enum forwarded client_forward(struct subscriber *s)
 {
+	struct client *c = client_of(s);
 	size_t size;
 
-	if (!c->waiting && !TAILQ_EMPTY(&c->exported->instance->waiters))
+	if (subscriber_must_queue(s))
 		return FORWARD_FULL;
 	if (c->carry)
 		return send_buffer(c, c->carry, c->carry_size);
@@ -158,11 +130,11 @@ enum forwarded client_forward(struct client *c)
 		return forward_packet(c, size);
 	case PACKET_EMPTY:
 		skip_packet(c->fd);
-		c->input.empty++;
-		c->exported->stats.input.empty++;
+		c->sub.input.empty++;
+		c->sub.exported->stats.input.empty++;
 		return FORWARDED;
 	case PACKET_EOF:
-		c->eof = true;
+		s->eof = true;
 		return FORWARD_ENDED;
 	default:
 		return FORWARD_NONE;
@@ -175,14 +147,14 @@ void client_discard_input(struct client *c)
 	size_t size;
 
 	if (c->carry) {
-		icbmsg_drop_tx_buffer(c->exported->instance->link, c->carry);
+		icbmsg_drop_tx_buffer(c->sub.exported->instance->link, c->carry);
 		c->carry = NULL;
-		count_discarded(c);
+		subscriber_count_discarded(&c->sub);
 	}
 	while ((packet = look(c->fd, &size)) == PACKET_DATA || packet == PACKET_EMPTY) {
 		skip_packet(c->fd);
 		if (packet == PACKET_DATA)
-			count_discarded(c);
+			subscriber_count_discarded(&c->sub);
 	}
 }
 

@@ -13,12 +13,13 @@
 
 #include "client.h"
 #include "log.h"
+#include "subscriber.h"
 
 #define NS_PER_S INT64_C(1000000000)
 
-static struct client *client_of(struct outbox *o)
+static struct subscriber *subscriber_of(struct outbox *o)
 {
-	return (void *)((char *)o - offsetof(struct client, outbox));
+	return (void *)((char *)o - offsetof(struct subscriber, outbox));
 }
 
 static void release(void *user, struct icbmsg_rx rx)
@@ -37,12 +38,12 @@ static bool is_current(void *user, struct icbmsg_rx rx)
 
 static void doom(void *user, struct outbox *o)
 {
-	struct client *c = client_of(o);
+	struct subscriber *s = subscriber_of(o);
 	struct exported *e = user;
 
 	log_limited(&e->log, "%s/%s: process %d is disconnected: it does not take its messages",
-		    e->instance->name, e->name, (int)c->pid);
-	client_end(c, "its backlog is full");
+		    e->instance->name, e->name, (int)s->pid);
+	subscriber_end(s, "its backlog is full");
 }
 
 static const struct pool_ops pool_ops = {
@@ -77,13 +78,13 @@ void exported_arm_spill(struct exported *e)
 static void on_spill(evutil_socket_t fd, short what, void *user)
 {
 	struct exported *e = user;
-	struct client *c;
+	struct subscriber *s;
 
 	(void)fd;
 	(void)what;
 	pool_spill(&e->pool, clock_now());
-	TAILQ_FOREACH(c, &e->clients, in_export)
-		client_update(c);
+	TAILQ_FOREACH(s, &e->subscribers, in_export)
+		subscriber_update(s);
 	exported_arm_spill(e);
 }
 
@@ -170,7 +171,7 @@ int exported_open(struct exported **out, struct instance *i, const char *name,
 	e->instance = i;
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	e->settings = *settings;
-	TAILQ_INIT(&e->clients);
+	TAILQ_INIT(&e->subscribers);
 	pool_init(&e->pool, &pool_ops, e, &i->share, &i->server->limits);
 	pool_set(&e->pool, settings, i->layout.rx.block_count);
 	event_assign(&e->spill, i->server->base, -1, 0, on_spill, e);
@@ -191,11 +192,11 @@ int exported_open(struct exported **out, struct instance *i, const char *name,
 
 void exported_close(struct exported *e)
 {
-	struct client *c;
+	struct subscriber *s;
 
 	listener_close(&e->listener);
-	TAILQ_FOREACH(c, &e->clients, in_export)
-		client_end(c, "the endpoint is closed");
+	TAILQ_FOREACH(s, &e->subscribers, in_export)
+		subscriber_end(s, "the endpoint is closed");
 	server_reap(e->instance->server);
 	event_del(&e->spill);
 	icbmsg_ept_deregister(e->ept);
@@ -205,14 +206,14 @@ void exported_close(struct exported *e)
 
 void exported_drain(struct exported *e)
 {
-	struct client *c;
+	struct subscriber *s;
 
 	listener_close(&e->listener);
-	TAILQ_FOREACH(c, &e->clients, in_export) {
+	TAILQ_FOREACH(s, &e->subscribers, in_export) {
 		if (e->bound)
-			client_drain(c);
+			subscriber_drain(s);
 		else
-			client_finish(c);
+			subscriber_finish(s);
 	}
 }
 
@@ -229,30 +230,34 @@ int exported_set(struct exported *e, const struct endpoint_settings *settings,
 	return listener_set_access(&e->listener, &access, error);
 }
 
-static void update_clients(struct exported *e)
+static void update_all(struct exported *e)
 {
-	struct client *c;
+	struct subscriber *s;
 
-	TAILQ_FOREACH(c, &e->clients, in_export)
-		client_update(c);
+	TAILQ_FOREACH(s, &e->subscribers, in_export)
+		subscriber_update(s);
 }
 
 void exported_bound(struct exported *e)
 {
+	struct subscriber *s;
+
 	e->bound = true;
 	log_info("%s/%s: bound", e->instance->name, e->name);
-	update_clients(e);
+	TAILQ_FOREACH(s, &e->subscribers, in_export)
+		if (!s->ended)
+			s->ops->bound(s);
 }
 
 void exported_lost(struct exported *e)
 {
 	e->bound = false;
-	update_clients(e);
+	update_all(e);
 }
 
 void exported_unbound(struct exported *e, const struct icbmsg_unbound *info)
 {
-	struct client *c;
+	struct subscriber *s;
 
 	e->bound = false;
 	e->stats.unbound++;
@@ -262,11 +267,9 @@ void exported_unbound(struct exported *e, const struct icbmsg_unbound *info)
 		 info->unknown_tx);
 	pool_lose_held(&e->pool);
 	exported_arm_spill(e);
-	TAILQ_FOREACH(c, &e->clients, in_export) {
-		if (e->settings.on_unbound == UNBOUND_CLOSE || e->instance->server->draining)
-			client_finish(c);
-		else
-			client_update(c);
+	TAILQ_FOREACH(s, &e->subscribers, in_export) {
+		if (!s->ended)
+			s->ops->unbound(s, info);
 	}
 }
 
@@ -288,35 +291,35 @@ static struct arrival arrive(struct exported *e, const void *data, size_t size)
 	return a;
 }
 
-static void offer(struct arrival *a, struct client *c)
+static void offer(struct arrival *a, struct subscriber *s)
 {
 	/* Between two clients the link is used, and may turn out to be lost. */
 	if (!arrival_is_current(a)) {
-		outbox_count(&c->outbox, FATE_STALE, a->size);
+		outbox_count(&s->outbox, FATE_STALE, a->size);
 		return;
 	}
-	if (client_send(c, a->data, a->size))
+	if (subscriber_send(s, a->data, a->size))
 		return;
-	arrival_queue(a, &c->outbox);
-	client_update(c);
+	arrival_queue(a, &s->outbox);
+	subscriber_update(s);
 }
 
 static void fan_out(struct exported *e, const void *data, size_t size)
 {
 	struct arrival a = arrive(e, data, size);
 	bool given = false;
-	struct client *c;
+	struct subscriber *s;
 
-	TAILQ_FOREACH(c, &e->clients, in_export) {
-		if (!client_listens(c))
+	TAILQ_FOREACH(s, &e->subscribers, in_export) {
+		if (!subscriber_listens(s) || !s->ops->carries(s, size))
 			continue;
 		given = true;
-		c->outbox.stats.offered++;
+		s->outbox.stats.offered++;
 		e->pool.stats.offered++;
-		offer(&a, c);
+		offer(&a, s);
 	}
 	arrival_done(&a);
-	e->stats.no_client += !given;
+	e->stats.no_client += !given && size > 0;
 	exported_arm_spill(e);
 }
 
@@ -324,10 +327,9 @@ void exported_received(struct exported *e, const void *data, size_t size)
 {
 	e->stats.messages++;
 	e->stats.bytes += size;
-	if (size == 0)
-		e->stats.empty++;
-	else if (e->client_count == 0)
-		e->stats.no_client++;
+	e->stats.empty += size == 0;
+	if (e->client_count == 0)
+		e->stats.no_client += size > 0;
 	else
 		fan_out(e, data, size);
 }

@@ -48,8 +48,8 @@ struct exported {
 	struct pool pool;
 	struct listener listener;
 	struct event spill;
-	TAILQ_HEAD(, client) clients; /**< ended ones included, until they are freed */
-	uint32_t client_count;        /**< connected */
+	TAILQ_HEAD(, subscriber) subscribers; /**< ended ones included, until they are freed */
+	uint32_t client_count;                /**< of these, not ended */
 	struct exported_stats stats;
 	struct log_limit log;
 };

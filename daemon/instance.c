@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "client.h"
 #include "exported.h"
 #include "log.h"
+#include "subscriber.h"
 
 #define EVENTS_PER_TURN 64
 #define RETRY_USEC 50000
@@ -36,9 +36,9 @@ struct exported *instance_find(const struct instance *i, const char *name)
 
 static void resume(struct instance *i)
 {
-	struct client *c;
+	struct subscriber *s;
 
-	while ((c = TAILQ_FIRST(&i->waiters)) && client_turn(c))
+	while ((s = TAILQ_FIRST(&i->waiters)) && subscriber_turn(s))
 		;
 }
 

@@ -25,8 +25,8 @@ struct instance {
 	struct pool_share share;
 	struct event event, resume, retry;
 	TAILQ_HEAD(, exported) exports;
-	TAILQ_HEAD(, client) waiters; /**< clients whose message waits for blocks, oldest first */
-	uint64_t waits;               /**< messages that ever had to */
+	TAILQ_HEAD(, subscriber) waiters; /**< whose message waits for blocks, oldest first */
+	uint64_t waits;                   /**< messages that ever had to */
 };
 
 /**

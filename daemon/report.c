@@ -6,9 +6,9 @@
 
 #include <json.h>
 
-#include "client.h"
 #include "exported.h"
 #include "instance.h"
+#include "subscriber.h"
 
 /* More than the library has; those of a later one that are beyond are not told. */
 #define COUNTERS_MAX 256
@@ -174,10 +174,10 @@ static struct json_object *stats_instance(const struct instance *i)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 	const struct exported *e;
-	const struct client *c;
+	const struct subscriber *s;
 	uint64_t waiting = 0;
 
-	TAILQ_FOREACH(c, &i->waiters, in_waiters)
+	TAILQ_FOREACH(s, &i->waiters, in_waiters)
 		waiting++;
 	add_text(o, "name", i->name);
 	add(o, "link", link_stats(i));
@@ -226,43 +226,43 @@ struct json_object *report_limits(const struct server *s)
 	return o;
 }
 
-static const char *client_state(const struct client *c)
+static const char *client_state(const struct subscriber *s)
 {
-	if (c->finishing)
+	if (s->finishing)
 		return "finishing";
-	return c->deaf ? "sending" : c->eof ? "receiving" : "connected";
+	return s->deaf ? "sending" : s->eof ? "receiving" : "connected";
 }
 
-static struct json_object *client_object(const struct client *c)
+static struct json_object *client_object(const struct subscriber *s)
 {
 	struct json_object *o = json_object_new_object();
 
-	add_number(o, "id", c->id);
-	add_text(o, "instance", c->exported->instance->name);
-	add_text(o, "endpoint", c->exported->name);
-	add(o, "pid", json_object_new_int64(c->pid));
-	add_number(o, "uid", c->uid);
-	add_text(o, "state", client_state(c));
-	add_bool(o, "waiting", c->waiting);
-	add_number(o, "queued", c->outbox.count);
-	add_number(o, "held", c->outbox.held);
-	add_number(o, "bytes", c->outbox.bytes);
-	add(o, "delivery", delivery(&c->outbox.stats, c->outbox.count));
-	add(o, "to_core", to_core(&c->input));
+	add_number(o, "id", s->id);
+	add_text(o, "instance", s->exported->instance->name);
+	add_text(o, "endpoint", s->exported->name);
+	add(o, "pid", json_object_new_int64(s->pid));
+	add_number(o, "uid", s->uid);
+	add_text(o, "state", client_state(s));
+	add_bool(o, "waiting", s->waiting);
+	add_number(o, "queued", s->outbox.count);
+	add_number(o, "held", s->outbox.held);
+	add_number(o, "bytes", s->outbox.bytes);
+	add(o, "delivery", delivery(&s->outbox.stats, s->outbox.count));
+	add(o, "to_core", to_core(&s->input));
 	return o;
 }
 
-struct json_object *report_clients(const struct server *s)
+struct json_object *report_clients(const struct server *server)
 {
 	struct json_object *list = json_object_new_array();
 	const struct instance *i;
 	const struct exported *e;
-	const struct client *c;
+	const struct subscriber *s;
 
-	TAILQ_FOREACH(i, &s->instances, next)
+	TAILQ_FOREACH(i, &server->instances, next)
 		TAILQ_FOREACH(e, &i->exports, next)
-			TAILQ_FOREACH(c, &e->clients, in_export)
-				if (c->fd >= 0)
-					json_object_array_add(list, client_object(c));
+			TAILQ_FOREACH(s, &e->subscribers, in_export)
+				if (!s->ended)
+					json_object_array_add(list, client_object(s));
 	return list;
 }

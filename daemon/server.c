@@ -12,12 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client.h"
 #include "control.h"
 #include "descriptors.h"
 #include "exported.h"
 #include "instance.h"
 #include "log.h"
+#include "subscriber.h"
 
 #define NS_PER_S INT64_C(1000000000)
 
@@ -28,19 +28,19 @@ static void on_reap(evutil_socket_t fd, short what, void *user)
 	server_reap(user);
 }
 
-void server_bury(struct server *s, struct client *c)
+void server_bury(struct server *s, struct subscriber *sub)
 {
-	TAILQ_INSERT_TAIL(&s->dead, c, in_dead);
+	TAILQ_INSERT_TAIL(&s->dead, sub, in_dead);
 	event_active(s->reaper, EV_TIMEOUT, 0);
 }
 
 void server_reap(struct server *s)
 {
-	struct client *c;
+	struct subscriber *sub;
 
-	while ((c = TAILQ_FIRST(&s->dead))) {
-		TAILQ_REMOVE(&s->dead, c, in_dead);
-		client_free(c);
+	while ((sub = TAILQ_FIRST(&s->dead))) {
+		TAILQ_REMOVE(&s->dead, sub, in_dead);
+		subscriber_free(sub);
 	}
 	if (s->draining && s->limits.clients == 0)
 		event_base_loopbreak(s->base);

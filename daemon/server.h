@@ -14,9 +14,9 @@
 #include "quota.h"
 #include "settings.h"
 
-struct client;
 struct control;
 struct instance;
+struct subscriber;
 
 struct server {
 	struct event_base *base;
@@ -24,7 +24,7 @@ struct server {
 	struct settings *settings;
 	struct limits limits;
 	TAILQ_HEAD(, instance) instances;
-	TAILQ_HEAD(, client) dead; /* ended, to be freed when nobody works on them */
+	TAILQ_HEAD(, subscriber) dead; /* ended, to be freed when nobody works on them */
 	struct event *reaper;
 	struct control *control;
 	uint64_t clients_ever;
@@ -52,10 +52,10 @@ void server_set_limits(struct server *s);
  */
 void server_drain(struct server *s);
 
-/** Free @c once the loop comes round. */
-void server_bury(struct server *s, struct client *c);
+/** Free @sub once the loop comes round. */
+void server_bury(struct server *s, struct subscriber *sub);
 
-/** Free ended clients now: nobody may work on one. */
+/** Free ended subscribers now: nobody may work on one. */
 void server_reap(struct server *s);
 
 struct instance *server_find(const struct server *s, const char *name);
