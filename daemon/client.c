@@ -13,6 +13,8 @@
 
 #include "log.h"
 
+#define NS_PER_S INT64_C(1000000000)
+
 /* Neither end can be used any more: the program has gone. */
 static bool has_hung_up(const struct client *c)
 {
@@ -65,15 +67,42 @@ static void set_reading(struct client *c, enum reading reading)
 	event_add(&c->in, NULL);
 }
 
+static const char *state(const struct subscriber *s)
+{
+	if (client_of(s)->finishing)
+		return "finishing";
+	return s->deaf ? "sending" : s->eof ? "receiving" : "connected";
+}
+
+static void on_linger(evutil_socket_t fd, short what, void *user)
+{
+	struct client *c = user;
+
+	(void)fd;
+	(void)what;
+	subscriber_end(&c->sub, "it did not take its last messages in time");
+}
+
+/* Nothing is left that it is owed, or that it has to say. */
+static bool has_finished(const struct client *c)
+{
+	return c->sub.outbox.count == 0 && (c->finishing || (c->draining && c->sub.eof));
+}
+
 static void update(struct subscriber *s)
 {
 	struct client *c = client_of(s);
 	bool writing = s->outbox.count > 0;
 
+	if (has_finished(c)) {
+		subscriber_end(s, c->finishing ? "the endpoint is not there any more" :
+						 "the daemon stops");
+		return;
+	}
 	/* libevent does not mix both kinds on one descriptor; writing notices hang-ups itself. */
 	if (!writing)
 		event_del(&c->out);
-	if (s->finishing)
+	if (c->finishing)
 		set_reading(c, READING_OFF);
 	else if (!s->waiting && !s->eof && s->exported->bound)
 		set_reading(c, READING_ON);
@@ -107,8 +136,22 @@ static enum put put(struct subscriber *s, const void *data, size_t size, enum fa
 /* A packet without a byte would be taken for the end. */
 static bool carries(const struct subscriber *s, size_t size)
 {
-	(void)s;
-	return size > 0;
+	return size > 0 && !client_of(s)->finishing;
+}
+
+/* No more input: send what is queued, then end it; after drain-timeout in any case. */
+static void finish(struct client *c)
+{
+	int64_t ns = c->sub.exported->instance->server->settings->daemon.drain_timeout;
+	struct timeval limit = { .tv_sec = ns / NS_PER_S, .tv_usec = ns % NS_PER_S / 1000 };
+
+	if (c->finishing)
+		return;
+	c->finishing = true;
+	/* What it sends from now on fails there, instead of being lost here. */
+	shutdown(c->fd, SHUT_RD);
+	event_add(&c->linger, &limit);
+	subscriber_flush(&c->sub);
 }
 
 static void unbound(struct subscriber *s, const struct icbmsg_unbound *info)
@@ -117,14 +160,22 @@ static void unbound(struct subscriber *s, const struct icbmsg_unbound *info)
 
 	(void)info;
 	if (e->settings.on_unbound == UNBOUND_CLOSE || e->instance->server->draining)
-		subscriber_finish(s);
+		finish(client_of(s));
 	else
 		subscriber_update(s);
 }
 
-static void shut(struct subscriber *s)
+static void drain(struct subscriber *s)
 {
-	shutdown(client_of(s)->fd, SHUT_RD);
+	struct client *c = client_of(s);
+
+	if (!s->exported->bound) {
+		finish(c);
+		return;
+	}
+	c->draining = true;
+	shutdown(c->fd, SHUT_RD);
+	subscriber_update(s);
 }
 
 static void close_client(struct subscriber *s)
@@ -133,12 +184,13 @@ static void close_client(struct subscriber *s)
 
 	set_reading(c, READING_OFF);
 	event_del(&c->out);
+	event_del(&c->linger);
 	/* With packets unread a close would cost the program what lies in its socket. */
 	shutdown(c->fd, SHUT_RDWR);
 	client_discard_input(c);
 	close(c->fd);
 	c->fd = -1;
-	limits_leave(&s->exported->instance->server->limits, s->outbox.account);
+	limits_leave(&s->exported->instance->server->limits, s->outbox.account, false);
 }
 
 static void free_client(struct subscriber *s)
@@ -147,7 +199,7 @@ static void free_client(struct subscriber *s)
 }
 
 static const struct subscriber_ops client_ops = {
-	.kind = "socket",
+	.state = state,
 	.carries = carries,
 	.put = put,
 	.forward = client_forward,
@@ -155,7 +207,7 @@ static const struct subscriber_ops client_ops = {
 	.check_gone = check_gone,
 	.bound = subscriber_update,
 	.unbound = unbound,
-	.shut = shut,
+	.drain = drain,
 	.close = close_client,
 	.free = free_client,
 };
@@ -193,6 +245,7 @@ static struct client *new_client(struct exported *e, int fd, const struct ucred 
 	c->sub.pid = peer->pid;
 	event_assign(&c->in, s->base, fd, EV_READ, on_readable, c);
 	event_assign(&c->out, s->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
+	event_assign(&c->linger, s->base, -1, 0, on_linger, c);
 	subscriber_init(&c->sub, &client_ops, e, account);
 	return c;
 }
@@ -212,7 +265,7 @@ void client_accept(struct exported *e, int fd)
 		refuse(e, fd, &peer, "the endpoint is exclusive and has a client");
 		return;
 	}
-	limit = limits_enter(limits, peer.uid, &account);
+	limit = limits_enter(limits, peer.uid, false, &account);
 	if (limit != LIMIT_NONE) {
 		e->stats.refused++;
 		snprintf(why, sizeof(why), "%s is reached; raise it in [daemon]",
@@ -223,7 +276,7 @@ void client_accept(struct exported *e, int fd)
 	prepare_socket(e, fd);
 	c = new_client(e, fd, &peer, account);
 	if (!c) {
-		limits_leave(limits, account);
+		limits_leave(limits, account, false);
 		refuse(e, fd, &peer, "out of memory");
 		return;
 	}

@@ -5,6 +5,8 @@
 #ifndef ICBMSGD_CLIENT_H
 #define ICBMSGD_CLIENT_H
 
+#include <event2/event_struct.h>
+
 #include "subscriber.h"
 
 /** How a client's socket is looked at for input. */
@@ -17,9 +19,11 @@ enum reading {
 struct client {
 	struct subscriber sub;
 	int fd;
-	struct event in, out;
+	struct event in, out, linger;
 	enum reading reading;
-	void *carry; /**< a filled transmit buffer that could not be sent yet, or NULL */
+	bool draining;  /**< ends when all input is sent on and all output taken */
+	bool finishing; /**< gets what it is owed, and then an end of file */
+	void *carry;    /**< a filled transmit buffer that could not be sent yet, or NULL */
 	size_t carry_size;
 };
 

@@ -79,6 +79,7 @@ static struct json_object *clients(const struct request *r)
 	struct json_object *o = reply(true);
 
 	json_object_object_add(o, "clients", report_clients(r->server));
+	json_object_object_add(o, "connections", report_connections(r->server));
 	return o;
 }
 
@@ -118,7 +119,6 @@ static struct json_object *run_reload(const struct request *r)
 static struct json_object *export(const struct request *r)
 {
 	const char *instance = text_of(r, "instance"), *name = text_of(r, "endpoint");
-	const struct endpoint_section *section;
 	char error[ERROR_SIZE];
 	struct exported *e;
 	struct instance *i;
@@ -131,19 +131,8 @@ static struct json_object *export(const struct request *r)
 	i = server_find(r->server, instance);
 	if (!i)
 		return command_error("there is no instance %.63s", instance);
-	e = instance_find(i, name);
-	if (!e) {
-		section = settings_find_endpoint(r->server->settings, instance, name);
-		if (!section || strlen(name) > ICBMSG_EPT_NAME_MAX)
-			return command_error("%s/%.100s: no section of the configuration allows "
-					     "this endpoint; write [endpoint %s/NAME or pattern]",
-					     instance, name, instance);
-		if (exported_open(&e, i, name, &section->values, error) < 0)
-			return command_error("%s", error);
-		e->on_demand = true;
-		log_info("%s/%s: exported on demand of user %u", i->name, name,
-			 (unsigned int)r->uid);
-	}
+	if (exported_provide(&e, i, name, r->uid, error) < 0)
+		return command_error("%s", error);
 	o = reply(true);
 	json_object_object_add(o, "socket", json_object_new_string(e->listener.path));
 	return o;

@@ -110,7 +110,8 @@ static uint64_t needed_capabilities(const struct server *s)
 	const struct endpoint_section *section;
 	const struct instance *i;
 	const struct exported *e;
-	bool away = gives_away(d->control_owner, d->control_group);
+	bool away = gives_away(d->control_owner, d->control_group) ||
+		    gives_away(d->library_owner, d->library_group);
 	uint64_t limit = wmem_max(), keep = 0;
 
 	STAILQ_FOREACH(section, &s->settings->endpoints, next)

@@ -6,15 +6,13 @@
 #ifndef ICBMSGD_DESCRIPTORS_H
 #define ICBMSGD_DESCRIPTORS_H
 
-#include <stdint.h>
-
+struct limits;
 struct settings;
 
 /**
- * Raise the process's limit as far as it goes and set aside what links, endpoints and control
- * connections need.
- * Returns how many clients there can be, at most @wanted; says so if that is less.
+ * Raise the process's limit as far as it goes, set aside what links, endpoints and control
+ * connections need, and lower the clients' limits in @l to what is left; says so if that is less.
  */
-uint32_t descriptors_for_clients(const struct settings *s, uint32_t wanted);
+void descriptors_provide(const struct settings *s, struct limits *l);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "link.h"
 #include "log.h"
 #include "subscriber.h"
 
@@ -171,6 +172,7 @@ int exported_open(struct exported **out, struct instance *i, const char *name,
 	e->instance = i;
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	e->settings = *settings;
+	TAILQ_INIT(&e->forwardings);
 	TAILQ_INIT(&e->subscribers);
 	pool_init(&e->pool, &pool_ops, e, &i->share, &i->server->limits);
 	pool_set(&e->pool, settings, i->layout.rx.block_count);
@@ -190,13 +192,42 @@ int exported_open(struct exported **out, struct instance *i, const char *name,
 	return 0;
 }
 
+int exported_provide(struct exported **out, struct instance *i, const char *name, uid_t uid,
+		     char error[ERROR_SIZE])
+{
+	const struct endpoint_section *section;
+	int ret;
+
+	*out = instance_find(i, name);
+	if (*out)
+		return 0;
+	section = settings_find_endpoint(i->server->settings, i->name, name);
+	if (!section || strlen(name) > ICBMSG_EPT_NAME_MAX) {
+		snprintf(error, ERROR_SIZE,
+			 "%s/%.100s: no section of the configuration allows this endpoint; write "
+			 "[endpoint %s/NAME or pattern]",
+			 i->name, name, i->name);
+		return -ENOENT;
+	}
+	ret = exported_open(out, i, name, &section->values, error);
+	if (ret < 0)
+		return ret;
+	(*out)->on_demand = true;
+	log_info("%s/%s: exported on demand of user %u", i->name, name, (unsigned int)uid);
+	return 0;
+}
+
 void exported_close(struct exported *e)
 {
+	struct forwarding *f;
 	struct subscriber *s;
 
 	listener_close(&e->listener);
 	TAILQ_FOREACH(s, &e->subscribers, in_export)
 		subscriber_end(s, "the endpoint is closed");
+	/* Of clients that have deregistered it. */
+	while ((f = TAILQ_FIRST(&e->forwardings)))
+		link_end(f->client, "the endpoint is closed");
 	server_reap(e->instance->server);
 	event_del(&e->spill);
 	icbmsg_ept_deregister(e->ept);
@@ -209,12 +240,9 @@ void exported_drain(struct exported *e)
 	struct subscriber *s;
 
 	listener_close(&e->listener);
-	TAILQ_FOREACH(s, &e->subscribers, in_export) {
-		if (e->bound)
-			subscriber_drain(s);
-		else
-			subscriber_finish(s);
-	}
+	TAILQ_FOREACH(s, &e->subscribers, in_export)
+		if (!s->ended)
+			s->ops->drain(s);
 }
 
 int exported_set(struct exported *e, const struct endpoint_settings *settings,

@@ -26,7 +26,7 @@ struct input_stats {
 
 struct exported_stats {
 	uint64_t messages, bytes; /**< from the other core */
-	uint64_t empty;           /**< of these, without a byte: dropped */
+	uint64_t empty;           /**< of these, without a byte: for library clients only */
 	uint64_t no_client;       /**< of these, with nobody to give them to: dropped */
 	uint64_t errors;          /**< the other core sent what reaches outside its region */
 	uint64_t unbound;         /**< times the endpoint was lost */
@@ -48,6 +48,7 @@ struct exported {
 	struct pool pool;
 	struct listener listener;
 	struct event spill;
+	TAILQ_HEAD(, forwarding) forwardings; /**< of library clients */
 	TAILQ_HEAD(, subscriber) subscribers; /**< ended ones included, until they are freed */
 	uint32_t client_count;                /**< of these, not ended */
 	struct exported_stats stats;
@@ -60,6 +61,14 @@ struct exported {
  */
 int exported_open(struct exported **out, struct instance *i, const char *name,
 		  const struct endpoint_settings *settings, char error[ERROR_SIZE]);
+
+/**
+ * The exported endpoint called @name, which is opened if a section of the configuration allows it.
+ * @uid: who wants it; for the log. Returns 0 or a negative errno (-ENOENT: no section) with a text
+ * in @error.
+ */
+int exported_provide(struct exported **out, struct instance *i, const char *name, uid_t uid,
+		     char error[ERROR_SIZE]);
 
 /** Clients get an end of file. No client may be at work, and ended ones must have been freed. */
 void exported_close(struct exported *e);

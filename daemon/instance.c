@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "exported.h"
+#include "link.h"
 #include "log.h"
 #include "subscriber.h"
 
@@ -83,6 +84,17 @@ void instance_unstall(struct instance *i)
 	event_add(&i->event, NULL);
 }
 
+/* The sessions of clients that have heard of it end with that of the other core. */
+static void restart_links(struct instance *i)
+{
+	struct link_client *c, *next;
+
+	for (c = TAILQ_FIRST(&i->links); c; c = next) {
+		next = TAILQ_NEXT(c, in_instance);
+		link_restart(c);
+	}
+}
+
 static void handle(struct instance *i, const struct icbmsg_event *ev)
 {
 	struct exported *e = icbmsg_ept_user(ev->ept);
@@ -93,6 +105,7 @@ static void handle(struct instance *i, const struct icbmsg_event *ev)
 		break;
 	case ICBMSG_EVENT_UNBOUND:
 		exported_unbound(e, &ev->unbound);
+		restart_links(i);
 		instance_resume_later(i);
 		break;
 	case ICBMSG_EVENT_RECEIVED:
@@ -105,6 +118,7 @@ static void handle(struct instance *i, const struct icbmsg_event *ev)
 		exported_error(e, ev->message);
 		break;
 	case ICBMSG_EVENT_RELEASED:
+		link_released(e);
 		break;
 	}
 }
@@ -168,7 +182,9 @@ static struct instance *new_instance(struct server *server, const char *name)
 	i->server = server;
 	snprintf(i->name, sizeof(i->name), "%s", name);
 	TAILQ_INIT(&i->exports);
+	TAILQ_INIT(&i->links);
 	TAILQ_INIT(&i->waiters);
+	i->library.fd = -1;
 	event_assign(&i->resume, server->base, -1, 0, on_resume, i);
 	event_assign(&i->retry, server->base, -1, 0, on_resume, i);
 	return i;
@@ -211,6 +227,8 @@ int instance_open(struct instance **out, struct server *server,
 	event_add(&i->event, NULL);
 	TAILQ_INSERT_TAIL(&server->instances, i, next);
 	ret = export_all(i, error);
+	if (ret == 0)
+		ret = link_listen(i, error);
 	if (ret < 0)
 		instance_close(i);
 	else
@@ -222,8 +240,10 @@ void instance_close(struct instance *i)
 {
 	struct exported *e;
 
+	link_close_all(i);
 	while ((e = TAILQ_FIRST(&i->exports)))
 		exported_close(e);
+	server_reap(i->server);
 	event_del(&i->event);
 	event_del(&i->resume);
 	event_del(&i->retry);

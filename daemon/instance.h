@@ -9,10 +9,12 @@
 #include <event2/event_struct.h>
 #include <icbmsg.h>
 
+#include "listener.h"
 #include "outbox.h"
 #include "server.h"
 
 struct exported;
+struct link_client;
 
 struct instance {
 	TAILQ_ENTRY(instance) next;
@@ -25,6 +27,9 @@ struct instance {
 	struct pool_share share;
 	struct event event, resume, retry;
 	TAILQ_HEAD(, exported) exports;
+	struct listener library; /**< for clients that use libicbmsg */
+	TAILQ_HEAD(, link_client) links;
+	struct log_limit log;             /**< about them */
 	TAILQ_HEAD(, subscriber) waiters; /**< whose message waits for blocks, oldest first */
 	uint64_t waits;                   /**< messages that ever had to */
 };

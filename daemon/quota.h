@@ -21,6 +21,10 @@ enum limit {
 	LIMIT_BYTES_PER_UID,
 	LIMIT_HELD,
 	LIMIT_HELD_PER_UID,
+	LIMIT_LIBRARY,
+	LIMIT_LIBRARY_PER_UID,
+	LIMIT_LIBRARY_BYTES,
+	LIMIT_LIBRARY_BYTES_PER_UID,
 	LIMIT_MEMORY, /**< the system's */
 	LIMIT_COUNT,
 };
@@ -30,16 +34,22 @@ struct account {
 	LIST_ENTRY(account) next;
 	uid_t uid;
 	uint32_t clients;
-	uint32_t held;  /**< messages in held buffers, once per client that they wait for */
-	uint64_t bytes; /**< of messages in the daemon's memory, once per client */
+	uint32_t held;          /**< messages in held buffers, once per client that they wait for */
+	uint64_t bytes;         /**< of messages in the daemon's memory, once per client */
+	uint32_t library;       /**< of @clients, those that use libicbmsg */
+	uint64_t library_bytes; /**< of memory shared with them */
 };
 
 struct limits {
 	uint32_t max_clients, max_clients_per_uid;
 	uint32_t max_held, max_held_per_uid;
 	uint64_t max_bytes, max_bytes_per_uid;
+	uint32_t max_library, max_library_per_uid;
+	uint64_t max_library_bytes, max_library_bytes_per_uid;
 
 	uint32_t clients;
+	uint32_t library; /**< of these */
+	uint64_t library_bytes;
 	uint32_t held;                 /**< buffers */
 	uint64_t bytes;                /**< sum over all users */
 	LIST_HEAD(, account) accounts; /**< of users that have clients */
@@ -55,11 +65,12 @@ void limits_set(struct limits *l, const struct daemon_settings *settings);
 const char *limit_name(enum limit limit);
 
 /**
- * One client more of @uid. Returns LIMIT_NONE with *@out written, to be given to limits_leave(), or
+ * One client more of @uid, which may be one that uses libicbmsg. Returns LIMIT_NONE with *@out
+ * written, to be given to limits_leave(), or
  * the limit that says no.
  */
-enum limit limits_enter(struct limits *l, uid_t uid, struct account **out);
-void limits_leave(struct limits *l, struct account *account);
+enum limit limits_enter(struct limits *l, uid_t uid, bool library, struct account **out);
+void limits_leave(struct limits *l, struct account *account, bool library);
 
 /** Count that @limit made somebody lose something; returns it. */
 enum limit limits_refused(struct limits *l, enum limit limit);
@@ -69,6 +80,10 @@ enum limit limits_check_bytes(const struct limits *l, const struct account *acco
 			      uint64_t bytes);
 void limits_add_bytes(struct limits *l, struct account *account, uint64_t bytes);
 void limits_sub_bytes(struct limits *l, struct account *account, uint64_t bytes);
+
+/** Take @bytes of memory to be shared with a client, if no limit says no (counted). */
+enum limit limits_add_memory(struct limits *l, struct account *account, uint64_t bytes);
+void limits_sub_memory(struct limits *l, struct account *account, uint64_t bytes);
 
 /** The most that one user takes of a limit per user. */
 uint64_t limits_most(const struct limits *l, enum limit limit);

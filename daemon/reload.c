@@ -11,6 +11,7 @@
 #include "control.h"
 #include "exported.h"
 #include "instance.h"
+#include "link.h"
 #include "log.h"
 
 struct reloading {
@@ -194,6 +195,9 @@ static void apply(struct reloading *r)
 		server_set_limits(s);
 		if (control_set_access(s->control, error) < 0)
 			note(r, CHANGE_FAILED, "%.250s", error);
+		TAILQ_FOREACH(i, &s->instances, next)
+			if (link_set_access(i, error) < 0)
+				note(r, CHANGE_FAILED, "%.250s", error);
 	}
 	close_instances(r);
 	TAILQ_FOREACH(i, &s->instances, next)

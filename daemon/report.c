@@ -8,6 +8,7 @@
 
 #include "exported.h"
 #include "instance.h"
+#include "link.h"
 #include "subscriber.h"
 
 /* More than the library has; those of a later one that are beyond are not told. */
@@ -33,6 +34,16 @@ static void add_text(struct json_object *o, const char *key, const char *value)
 	add(o, key, json_object_new_string(value));
 }
 
+static uint64_t count_library(const struct exported *e)
+{
+	const struct subscriber *s;
+	uint64_t count = 0;
+
+	TAILQ_FOREACH(s, &e->subscribers, in_export)
+		count += !s->ended && s->ops->is_library;
+	return count;
+}
+
 static struct json_object *list_endpoint(const struct exported *e)
 {
 	struct json_object *o = json_object_new_object();
@@ -41,6 +52,7 @@ static struct json_object *list_endpoint(const struct exported *e)
 	add_text(o, "socket", e->listener.path);
 	add_bool(o, "bound", e->bound);
 	add_number(o, "clients", e->client_count);
+	add_number(o, "library_clients", count_library(e));
 	add_bool(o, "exclusive", e->settings.exclusive);
 	add_text(o, "policy", settings_policy_name(e->settings.policy));
 	add_bool(o, "blocking", pool_is_blocking(&e->pool));
@@ -62,6 +74,7 @@ static struct json_object *list_instance(const struct instance *i)
 	add_number(o, "max_receive", icbmsg_max_rx_size(i->link));
 	add_number(o, "restarts", stats.restarts);
 	add_bool(o, "stalled", i->stalled);
+	add_text(o, "library_socket", i->library.path);
 	TAILQ_FOREACH(e, &i->exports, next)
 		json_object_array_add(list, list_endpoint(e));
 	add(o, "endpoints", list);
@@ -211,6 +224,12 @@ struct json_object *report_limits(const struct server *s)
 		  l->max_clients_per_uid },
 		{ LIMIT_BYTES, l->bytes, l->max_bytes },
 		{ LIMIT_BYTES_PER_UID, limits_most(l, LIMIT_BYTES_PER_UID), l->max_bytes_per_uid },
+		{ LIMIT_LIBRARY, l->library, l->max_library },
+		{ LIMIT_LIBRARY_PER_UID, limits_most(l, LIMIT_LIBRARY_PER_UID),
+		  l->max_library_per_uid },
+		{ LIMIT_LIBRARY_BYTES, l->library_bytes, l->max_library_bytes },
+		{ LIMIT_LIBRARY_BYTES_PER_UID, limits_most(l, LIMIT_LIBRARY_BYTES_PER_UID),
+		  l->max_library_bytes_per_uid },
 		{ LIMIT_HELD, l->held, l->max_held },
 		{ LIMIT_HELD_PER_UID, limits_most(l, LIMIT_HELD_PER_UID), l->max_held_per_uid },
 	};
@@ -226,23 +245,19 @@ struct json_object *report_limits(const struct server *s)
 	return o;
 }
 
-static const char *client_state(const struct subscriber *s)
-{
-	if (s->finishing)
-		return "finishing";
-	return s->deaf ? "sending" : s->eof ? "receiving" : "connected";
-}
-
 static struct json_object *client_object(const struct subscriber *s)
 {
 	struct json_object *o = json_object_new_object();
 
 	add_number(o, "id", s->id);
+	add_text(o, "kind", s->ops->is_library ? "library" : "socket");
+	if (s->ops->is_library)
+		add_number(o, "connection", link_ept_of(s)->client->id);
 	add_text(o, "instance", s->exported->instance->name);
 	add_text(o, "endpoint", s->exported->name);
 	add(o, "pid", json_object_new_int64(s->pid));
 	add_number(o, "uid", s->uid);
-	add_text(o, "state", client_state(s));
+	add_text(o, "state", s->ops->state(s));
 	add_bool(o, "waiting", s->waiting);
 	add_number(o, "queued", s->outbox.count);
 	add_number(o, "held", s->outbox.held);
@@ -264,5 +279,36 @@ struct json_object *report_clients(const struct server *server)
 			TAILQ_FOREACH(s, &e->subscribers, in_export)
 				if (!s->ended)
 					json_object_array_add(list, client_object(s));
+	return list;
+}
+
+static struct json_object *connection_object(const struct link_client *c)
+{
+	struct json_object *o = json_object_new_object();
+	const struct link_ept *p;
+	uint64_t count = 0;
+
+	TAILQ_FOREACH(p, &c->epts, in_client)
+		count++;
+	add_number(o, "id", c->id);
+	add_text(o, "instance", c->instance->name);
+	add(o, "pid", json_object_new_int64(c->pid));
+	add_number(o, "uid", c->uid);
+	add_number(o, "endpoints", count);
+	add_number(o, "memory", c->link ? link_shape_size(&c->shape) : 0);
+	add_number(o, "outstanding", c->outstanding);
+	add_bool(o, "waiting", c->pending);
+	return o;
+}
+
+struct json_object *report_connections(const struct server *s)
+{
+	struct json_object *list = json_object_new_array();
+	const struct instance *i;
+	const struct link_client *c;
+
+	TAILQ_FOREACH(i, &s->instances, next)
+		TAILQ_FOREACH(c, &i->links, in_instance)
+			json_object_array_add(list, connection_object(c));
 	return list;
 }

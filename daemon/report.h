@@ -14,5 +14,6 @@ struct json_object *report_list(const struct server *s);
 struct json_object *report_stats(const struct server *s);
 struct json_object *report_limits(const struct server *s);
 struct json_object *report_clients(const struct server *s);
+struct json_object *report_connections(const struct server *s);
 
 #endif

@@ -16,6 +16,7 @@
 #include "descriptors.h"
 #include "exported.h"
 #include "instance.h"
+#include "link.h"
 #include "log.h"
 #include "subscriber.h"
 
@@ -34,13 +35,31 @@ void server_bury(struct server *s, struct subscriber *sub)
 	event_active(s->reaper, EV_TIMEOUT, 0);
 }
 
+void server_bury_link(struct server *s, struct link_client *c)
+{
+	TAILQ_INSERT_TAIL(&s->dead_links, c, in_dead);
+	event_active(s->reaper, EV_TIMEOUT, 0);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *user)
+{
+	(void)fd;
+	(void)what;
+	link_turns(user);
+}
+
 void server_reap(struct server *s)
 {
+	struct link_client *c;
 	struct subscriber *sub;
 
 	while ((sub = TAILQ_FIRST(&s->dead))) {
 		TAILQ_REMOVE(&s->dead, sub, in_dead);
 		subscriber_free(sub);
+	}
+	while ((c = TAILQ_FIRST(&s->dead_links))) {
+		TAILQ_REMOVE(&s->dead_links, c, in_dead);
+		link_free(c);
 	}
 	if (s->draining && s->limits.clients == 0)
 		event_base_loopbreak(s->base);
@@ -68,9 +87,11 @@ void server_drain(struct server *s)
 	s->drain_timer = event_new(s->base, -1, 0, on_drain_timeout, s);
 	if (s->drain_timer)
 		event_add(s->drain_timer, &limit);
-	TAILQ_FOREACH(i, &s->instances, next)
+	TAILQ_FOREACH(i, &s->instances, next) {
 		TAILQ_FOREACH(e, &i->exports, next)
 			exported_drain(e);
+		link_drain_all(i);
+	}
 	/* It looks whether anybody is left. */
 	event_active(s->reaper, EV_TIMEOUT, 0);
 }
@@ -124,7 +145,9 @@ static int make_base(struct server *s, char error[ERROR_SIZE])
 		event_config_free(config);
 	if (s->base)
 		s->reaper = event_new(s->base, -1, 0, on_reap, s);
-	if (s->reaper)
+	if (s->base)
+		s->turn = event_new(s->base, -1, 0, on_turn, s);
+	if (s->reaper && s->turn)
 		return 0;
 	snprintf(error, ERROR_SIZE, "cannot make an event loop (epoll)");
 	return -ENOMEM;
@@ -133,7 +156,7 @@ static int make_base(struct server *s, char error[ERROR_SIZE])
 void server_set_limits(struct server *s)
 {
 	limits_set(&s->limits, &s->settings->daemon);
-	s->limits.max_clients = descriptors_for_clients(s->settings, s->limits.max_clients);
+	descriptors_provide(s->settings, &s->limits);
 }
 
 int server_init(struct server *s, char error[ERROR_SIZE])
@@ -144,6 +167,8 @@ int server_init(struct server *s, char error[ERROR_SIZE])
 
 	TAILQ_INIT(&s->instances);
 	TAILQ_INIT(&s->dead);
+	TAILQ_INIT(&s->dead_links);
+	TAILQ_INIT(&s->turns);
 	s->lock_fd = -1;
 	limits_init(&s->limits);
 	server_set_limits(s);
@@ -167,6 +192,8 @@ void server_deinit(struct server *s)
 		instance_close(i);
 	if (s->drain_timer)
 		event_free(s->drain_timer);
+	if (s->turn)
+		event_free(s->turn);
 	if (s->reaper)
 		event_free(s->reaper);
 	if (s->base)

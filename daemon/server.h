@@ -16,6 +16,7 @@
 
 struct control;
 struct instance;
+struct link_client;
 struct subscriber;
 
 struct server {
@@ -25,7 +26,11 @@ struct server {
 	struct limits limits;
 	TAILQ_HEAD(, instance) instances;
 	TAILQ_HEAD(, subscriber) dead; /* ended, to be freed when nobody works on them */
+	TAILQ_HEAD(, link_client) dead_links;
 	struct event *reaper;
+	TAILQ_HEAD(turn_queue, link_client) turns; /* library clients with something to do */
+	struct event *turn;
+	bool turning;
 	struct control *control;
 	uint64_t clients_ever;
 	int lock_fd; /* of the rundir: one daemon at a time */
@@ -52,10 +57,12 @@ void server_set_limits(struct server *s);
  */
 void server_drain(struct server *s);
 
-/** Free @sub once the loop comes round. */
+/** Free @sub, or @c, once the loop comes round. */
 void server_bury(struct server *s, struct subscriber *sub);
 
-/** Free ended subscribers now: nobody may work on one. */
+void server_bury_link(struct server *s, struct link_client *c);
+
+/** Free ended clients and subscribers now: nobody may work on one. */
 void server_reap(struct server *s);
 
 struct instance *server_find(const struct server *s, const char *name);

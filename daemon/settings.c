@@ -331,6 +331,8 @@ static struct settings *new_settings(void)
 	STAILQ_INIT(&s->instances);
 	s->daemon.control_owner = (uid_t)-1;
 	s->daemon.control_group = (gid_t)-1;
+	s->daemon.library_owner = (uid_t)-1;
+	s->daemon.library_group = (gid_t)-1;
 	key_defaults(&settings_daemon_keys, &s->daemon);
 	return s;
 }

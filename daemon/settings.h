@@ -46,6 +46,13 @@ struct daemon_settings {
 	uint32_t max_held, max_held_per_uid;   /**< received buffers that wait for clients */
 	int64_t drain_timeout;                 /**< ns */
 	unsigned int confine;                  /**< enum confine */
+	mode_t library_mode;                   /**< of the sockets for clients that use libicbmsg */
+	uid_t library_owner;
+	gid_t library_group;
+	uint64_t library_region;     /**< bytes of memory for each direction, at least */
+	uint64_t library_region_max; /**< bytes that a client can wish for */
+	uint32_t max_library_clients, max_library_clients_per_uid;
+	uint64_t max_library_bytes, max_library_bytes_per_uid; /**< of memory shared with them */
 };
 
 /** [endpoint INSTANCE/NAME] */

@@ -8,11 +8,13 @@
 
 #define COUNT_MAX 1000000u
 #define BYTES_MAX (UINT64_C(1) << 40)
+#define REGION_MAX (UINT64_C(1) << 29)
 #define NS_PER_MINUTE UINT64_C(60000000000)
 
 #define D(member) offsetof(struct daemon_settings, member)
 #define E(member) offsetof(struct endpoint_settings, member)
 #define A_SIZE "a size from 0 to 1024G; write for example 64M"
+#define A_REGION "a size from 4k to 512M; write for example 256k"
 #define A_COUNT "a number from 1 to 1000000"
 #define A_DURATION "a duration up to 1m with its unit (us, ms, s, m)"
 #define A_MODE "an octal mode from 0 to 0777; write for example 0660"
@@ -90,6 +92,59 @@ static const struct key daemon_keys[] = {
 	  .fallback = "auto",
 	  .form = "auto, yes or no",
 	  .fixed = true },
+	{ .name = "library-mode",
+	  .kind = KEY_MODE,
+	  .field = D(library_mode),
+	  .fallback = "0660",
+	  .form = A_MODE },
+	{ .name = "library-owner",
+	  .kind = KEY_USER,
+	  .field = D(library_owner),
+	  .form = "a user this system knows; create it, or give its number" },
+	{ .name = "library-group",
+	  .kind = KEY_GROUP,
+	  .field = D(library_group),
+	  .form = "a group this system knows; create it, or give its number" },
+	{ .name = "library-region",
+	  .kind = KEY_SIZE,
+	  .field = D(library_region),
+	  .min = 4096,
+	  .max = REGION_MAX,
+	  .fallback = "64k",
+	  .form = A_REGION },
+	{ .name = "library-region-max",
+	  .kind = KEY_SIZE,
+	  .field = D(library_region_max),
+	  .min = 4096,
+	  .max = REGION_MAX,
+	  .fallback = "4M",
+	  .form = A_REGION },
+	{ .name = "max-library-clients",
+	  .kind = KEY_NUMBER,
+	  .field = D(max_library_clients),
+	  .min = 1,
+	  .max = COUNT_MAX,
+	  .fallback = "1280",
+	  .form = A_COUNT },
+	{ .name = "max-library-clients-per-uid",
+	  .kind = KEY_NUMBER,
+	  .field = D(max_library_clients_per_uid),
+	  .min = 1,
+	  .max = COUNT_MAX,
+	  .fallback = "1024",
+	  .form = A_COUNT },
+	{ .name = "max-library-bytes",
+	  .kind = KEY_SIZE,
+	  .field = D(max_library_bytes),
+	  .max = BYTES_MAX,
+	  .fallback = "512M",
+	  .form = A_SIZE },
+	{ .name = "max-library-bytes-per-uid",
+	  .kind = KEY_SIZE,
+	  .field = D(max_library_bytes_per_uid),
+	  .max = BYTES_MAX,
+	  .fallback = "256M",
+	  .form = A_SIZE },
 };
 
 static const char *const policies[] = { "drop-oldest", "drop-newest", "disconnect", "block", NULL };

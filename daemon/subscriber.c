@@ -9,19 +9,11 @@
 
 #include "log.h"
 
-#define NS_PER_S INT64_C(1000000000)
 #define SENDS_PER_TURN 64
 
 bool subscriber_listens(const struct subscriber *s)
 {
-	return !s->ended && !s->deaf && !s->finishing;
-}
-
-static void on_linger(evutil_socket_t fd, short what, void *user)
-{
-	(void)fd;
-	(void)what;
-	subscriber_end(user, "it did not take its last messages in time");
+	return !s->ended && !s->deaf;
 }
 
 int subscriber_admit(struct exported *e)
@@ -38,7 +30,6 @@ void subscriber_init(struct subscriber *s, const struct subscriber_ops *ops, str
 	s->ops = ops;
 	s->exported = e;
 	outbox_init(&s->outbox, &e->pool, account);
-	event_assign(&s->linger, e->instance->server->base, -1, 0, on_linger, s);
 	TAILQ_INSERT_TAIL(&e->subscribers, s, in_export);
 	e->client_count++;
 	e->stats.clients++;
@@ -110,8 +101,6 @@ void subscriber_count_discarded(struct subscriber *s)
 
 void subscriber_update(struct subscriber *s)
 {
-	if (!s->ended && s->draining && s->eof && s->outbox.count == 0)
-		subscriber_end(s, "the daemon stops");
 	if (!s->ended)
 		s->ops->update(s);
 }
@@ -157,36 +146,11 @@ void subscriber_flush(struct subscriber *s)
 	}
 	if (put == PUT_NEVER)
 		become_deaf(s);
-	if (!s->ended && s->finishing && s->outbox.count == 0)
-		subscriber_end(s, "the endpoint is not there any more");
 	instance_unstall(s->exported->instance);
 	subscriber_update(s);
 }
 
-void subscriber_finish(struct subscriber *s)
-{
-	int64_t ns = s->exported->instance->server->settings->daemon.drain_timeout;
-	struct timeval limit = { .tv_sec = ns / NS_PER_S, .tv_usec = ns % NS_PER_S / 1000 };
-
-	if (s->ended || s->finishing)
-		return;
-	s->finishing = true;
-	/* What it sends from now on fails there, instead of being lost here. */
-	s->ops->shut(s);
-	event_add(&s->linger, &limit);
-	subscriber_flush(s);
-}
-
-void subscriber_drain(struct subscriber *s)
-{
-	if (s->ended)
-		return;
-	s->draining = true;
-	s->ops->shut(s);
-	subscriber_update(s);
-}
-
-static void leave_queue(struct subscriber *s)
+void subscriber_leave_queue(struct subscriber *s)
 {
 	if (!s->waiting)
 		return;
@@ -204,8 +168,7 @@ void subscriber_end(struct subscriber *s, const char *why)
 	s->ended = true;
 	log_debug("%s/%s: client %" PRIu64 " (process %d) ends: %s", e->instance->name, e->name,
 		  s->id, (int)s->pid, why);
-	event_del(&s->linger);
-	leave_queue(s);
+	subscriber_leave_queue(s);
 	outbox_clear(&s->outbox, FATE_ABANDONED);
 	s->ops->close(s);
 	s->outbox.account = NULL;

@@ -9,8 +9,6 @@
 #ifndef ICBMSGD_SUBSCRIBER_H
 #define ICBMSGD_SUBSCRIBER_H
 
-#include <event2/event_struct.h>
-
 #include "exported.h"
 #include "outbox.h"
 
@@ -33,21 +31,23 @@ enum put {
 struct subscriber;
 
 struct subscriber_ops {
-	const char *kind;
-	/** Whether a message of @size can be given to it at all; otherwise it is not offered. */
+	bool is_library; /**< of a program that uses libicbmsg */
+	/** One word for icbmsgctl. */
+	const char *(*state)(const struct subscriber *s);
+	/** Whether a message of @size is for it at all; otherwise it is not offered. */
 	bool (*carries)(const struct subscriber *s, size_t size);
 	enum put (*put)(struct subscriber *s, const void *data, size_t size, enum fate *fate);
 	/** Send one of its messages to the other core. */
 	enum forwarded (*forward)(struct subscriber *s);
-	/** Look for what its state needs, after any change of it. */
+	/** Look for what its state needs, after any change of it; this may end it. */
 	void (*update)(struct subscriber *s);
 	/** The program may have gone: end it if so, and if all it has sent is on its way. */
 	void (*check_gone)(struct subscriber *s);
 	/** The endpoint has been bound, or lost. */
 	void (*bound)(struct subscriber *s);
 	void (*unbound)(struct subscriber *s, const struct icbmsg_unbound *info);
-	/** What it sends from now on fails there. */
-	void (*shut)(struct subscriber *s);
+	/** The daemon stops: take what it has sent until now, and end it when nothing is left. */
+	void (*drain)(struct subscriber *s);
 	/** Let go of everything; input that has not been sent counts as discarded. */
 	void (*close)(struct subscriber *s);
 	void (*free)(struct subscriber *s);
@@ -61,13 +61,10 @@ struct subscriber {
 	uid_t uid;
 	pid_t pid;
 	struct outbox outbox;
-	struct event linger;
-	bool ended;     /**< to be freed when the loop comes round */
-	bool waiting;   /**< in the instance's queue for blocks */
-	bool eof;       /**< it will send nothing more */
-	bool deaf;      /**< it will take nothing more */
-	bool draining;  /**< ends when all input is sent on and all output taken */
-	bool finishing; /**< gets what it is owed, and then an end of file */
+	bool ended;   /**< to be freed when the loop comes round */
+	bool waiting; /**< in the instance's queue for blocks */
+	bool eof;     /**< it will send nothing more */
+	bool deaf;    /**< it will take nothing more */
 	struct input_stats input;
 };
 
@@ -90,7 +87,7 @@ bool subscriber_send(struct subscriber *s, const void *data, size_t size);
 /** Send what is queued as far as it is taken. */
 void subscriber_flush(struct subscriber *s);
 
-/** End it if it has drained; otherwise look for what its state needs. */
+/** Look for what its state needs; nothing if it has ended. */
 void subscriber_update(struct subscriber *s);
 
 /**
@@ -109,11 +106,8 @@ enum forwarded subscriber_failed(struct subscriber *s, int error);
 void subscriber_count_message(struct subscriber *s, size_t size);
 void subscriber_count_discarded(struct subscriber *s);
 
-/** No more input: send what is queued, then end it; after drain-timeout in any case. */
-void subscriber_finish(struct subscriber *s);
-
-/** Take what it has sent until now, nothing more, and end it when nothing is left. */
-void subscriber_drain(struct subscriber *s);
+/** Leave the queue for blocks, if it is in there. */
+void subscriber_leave_queue(struct subscriber *s);
 
 /** End it now. @why is for the log. The struct stays until the loop comes round. */
 void subscriber_end(struct subscriber *s, const char *why);

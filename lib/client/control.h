@@ -17,8 +17,8 @@
  *
  * "list"
  *     "instances": of each "name", "state" (icbmsg_link_state_name()), "initiator", "max_send" and
- *     "max_receive" (bytes), "restarts", "stalled", and "endpoints": of each "name", "socket" (a
- *     path), "bound", "clients", "exclusive", "policy", "blocking", "on_demand".
+ *     "max_receive" (bytes), "restarts", "stalled", "library_socket" (a path), and "endpoints": of each "name", "socket" (a
+ *     path), "bound", "clients", "library_clients" (of these), "exclusive", "policy", "blocking", "on_demand".
  * "stats"
  *     "instances": of each "name", "link" ("state", and what icbmsg_counter_info() names),
  *     "waiting" (clients that wait for blocks), "waits" (ever), and "endpoints": of each "name",
@@ -30,9 +30,14 @@
  *     "clients" ("connected", "ever", "refused", "refused_busy"), "unbound".
  *     "limits": by the key of [daemon], "used", "max" and "refused".
  * "clients"
- *     "clients": of each "id", "instance", "endpoint", "pid", "uid", "state" ("connected",
- *     "receiving" only, "sending" only, "finishing"), "waiting", "queued", "held", "bytes",
- *     "delivery", "to_core".
+ *     "clients": of each "id", "kind" ("socket", or "library": an endpoint of a program that uses
+ *     libicbmsg), "instance", "endpoint", "pid", "uid", "state" ("connected", "receiving" only,
+ *     "sending" only, "finishing"; of a library client "waiting" until both it and the other core
+ *     have bound the endpoint), "waiting" (for blocks), "queued", "held", "bytes", "delivery",
+ *     "to_core", and of a library client "connection".
+ *     "connections" of library clients: of each "id", "instance", "pid", "uid", "endpoints" (how
+ *     many), "memory" (bytes; 0 before its hello), "outstanding" (messages that the other core has
+ *     not released), "waiting".
  * "reload"
  *     As SIGHUP. "changed", "needs_restart" and "failed": lists of lines. For root and the
  *     daemon's own user.

@@ -270,7 +270,7 @@ teardown() {
 	config "[endpoint net/ep0]"
 	(ulimit -n 120 && start_daemon && echo "$daemon" >pid)
 	daemon=$(cat pid)
-	grep -q 'max-clients = 4096 needs [0-9]* file descriptors, but this process may have 120' log
+	grep -q 'max-clients and max-library-clients need [0-9]* file descriptors, but this process may have 120' log
 	python3 <<-'END'
 		from sockets import *
 		most = limit("max-clients")["max"]

@@ -78,7 +78,7 @@ static void begin(enum policy policy, uint32_t hold, uint64_t messages)
 	pool_init(&pool, &ops, NULL, &share, &limits);
 	pool_set(&pool, &s, BLOCKS);
 	for (int i = 0; i < CLIENTS; i++) {
-		assert_int_equal(limits_enter(&limits, i < 2 ? 1 : 2, &account), LIMIT_NONE);
+		assert_int_equal(limits_enter(&limits, i < 2 ? 1 : 2, false, &account), LIMIT_NONE);
 		outbox_init(&box[i], &pool, account);
 		doomed[i] = false;
 	}
@@ -182,7 +182,7 @@ static void end(void)
 	for (int i = 0; i < CLIENTS; i++) {
 		outbox_clear(&box[i], FATE_ABANDONED);
 		check_books();
-		limits_leave(&limits, box[i].account);
+		limits_leave(&limits, box[i].account, false);
 	}
 	assert_int_equal(outstanding, 0);
 	assert_int_equal(limits.bytes, 0);
@@ -495,18 +495,18 @@ static void users_have_so_many_clients(void **state)
 	limits_init(&limits);
 	limits.max_clients = 3;
 	limits.max_clients_per_uid = 2;
-	assert_int_equal(limits_enter(&limits, 1, &a), LIMIT_NONE);
-	assert_int_equal(limits_enter(&limits, 1, &a), LIMIT_NONE);
-	assert_int_equal(limits_enter(&limits, 1, &a), LIMIT_CLIENTS_PER_UID);
-	assert_int_equal(limits_enter(&limits, 2, &b), LIMIT_NONE);
-	assert_int_equal(limits_enter(&limits, 3, &b), LIMIT_CLIENTS);
-	limits_leave(&limits, a);
-	assert_int_equal(limits_enter(&limits, 2, &b), LIMIT_NONE);
+	assert_int_equal(limits_enter(&limits, 1, false, &a), LIMIT_NONE);
+	assert_int_equal(limits_enter(&limits, 1, false, &a), LIMIT_NONE);
+	assert_int_equal(limits_enter(&limits, 1, false, &a), LIMIT_CLIENTS_PER_UID);
+	assert_int_equal(limits_enter(&limits, 2, false, &b), LIMIT_NONE);
+	assert_int_equal(limits_enter(&limits, 3, false, &b), LIMIT_CLIENTS);
+	limits_leave(&limits, a, false);
+	assert_int_equal(limits_enter(&limits, 2, false, &b), LIMIT_NONE);
 	assert_int_equal(limits.hit[LIMIT_CLIENTS], 1);
 	assert_int_equal(limits.hit[LIMIT_CLIENTS_PER_UID], 1);
-	limits_leave(&limits, a);
-	limits_leave(&limits, b);
-	limits_leave(&limits, b);
+	limits_leave(&limits, a, false);
+	limits_leave(&limits, b, false);
+	limits_leave(&limits, b, false);
 	assert_true(LIST_EMPTY(&limits.accounts));
 }
 

@@ -114,9 +114,9 @@ void service_print_stats(struct json_object *answer)
 
 	for (size_t n = 0; n < length(instances); n++)
 		print_stats_instance(json_object_array_get_idx(instances, n));
-	printf("%-20s %12s %12s %12s\n", "LIMIT", "USED", "MAX", "REFUSED");
+	printf("%-28s %12s %12s %12s\n", "LIMIT", "USED", "MAX", "REFUSED");
 	json_object_object_foreach(member(answer, "limits"), key, value)
-		printf("%-20s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 "\n", key,
+		printf("%-28s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 "\n", key,
 		       number(value, "used"), number(value, "max"), number(value, "refused"));
 }
 
@@ -126,9 +126,9 @@ static void print_client(struct json_object *c)
 	char endpoint[400];
 
 	snprintf(endpoint, sizeof(endpoint), "%s/%s", text(c, "instance"), text(c, "endpoint"));
-	printf("%6" PRIu64 "  %-20s %8" PRIu64 " %6" PRIu64 "  %-9s %7" PRIu64 " %5" PRIu64
+	printf("%6" PRIu64 "  %-7s  %-20s %8" PRIu64 " %6" PRIu64 "  %-9s %7" PRIu64 " %5" PRIu64
 	       " %9" PRIu64 " %10" PRIu64 " %8" PRIu64 " %10" PRIu64 "\n",
-	       number(c, "id"), endpoint, number(c, "pid"), number(c, "uid"),
+	       number(c, "id"), text(c, "kind"), endpoint, number(c, "pid"), number(c, "uid"),
 	       truth(c, "waiting") ? "waiting" : text(c, "state"), number(c, "queued"),
 	       number(c, "held"), number(c, "bytes"), number(delivery, "delivered"),
 	       number(delivery, "dropped_oldest") + number(delivery, "dropped_newest"),
@@ -139,8 +139,9 @@ void service_print_clients(struct json_object *answer)
 {
 	struct json_object *clients = member(answer, "clients");
 
-	printf("%6s  %-20s %8s %6s  %-9s %7s %5s %9s %10s %8s %10s\n", "ID", "ENDPOINT", "PID",
-	       "UID", "STATE", "QUEUED", "HELD", "BYTES", "DELIVERED", "DROPPED", "SENT");
+	printf("%6s  %-7s  %-20s %8s %6s  %-9s %7s %5s %9s %10s %8s %10s\n", "ID", "KIND",
+	       "ENDPOINT", "PID", "UID", "STATE", "QUEUED", "HELD", "BYTES", "DELIVERED", "DROPPED",
+	       "SENT");
 	for (size_t n = 0; n < length(clients); n++)
 		print_client(json_object_array_get_idx(clients, n));
 }
