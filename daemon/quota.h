@@ -66,8 +66,7 @@ const char *limit_name(enum limit limit);
 
 /**
  * One client more of @uid, which may be one that uses libicbmsg. Returns LIMIT_NONE with *@out
- * written, to be given to limits_leave(), or
- * the limit that says no.
+ * written, to be given to limits_leave(), or the limit that says no.
  */
 enum limit limits_enter(struct limits *l, uid_t uid, bool library, struct account **out);
 void limits_leave(struct limits *l, struct account *account, bool library);

@@ -208,15 +208,22 @@ static void run_connect(struct client *c, const char *path)
 	greet(c);
 }
 
+static void run_release(struct client *c)
+{
+	for (unsigned int n = 0; n < c->held_count; n++)
+		icbmsg_release_rx(c->link, c->held[n]);
+	c->held_count = 0;
+	c->hold = false;
+}
+
 static void run_drop(struct client *c, bool keep)
 {
 	close(c->fd);
 	c->fd = -1;
 	icbmsg_close(c->link);
+	run_release(c);
 	c->link = NULL;
 	memset(c->epts, 0, sizeof(c->epts));
-	c->held_count = 0;
-	c->hold = false;
 	if (!keep && c->memory_fd >= 0) {
 		close(c->memory_fd);
 		c->memory_fd = -1;
@@ -267,14 +274,6 @@ static void run_fill(struct client *c, const char *name, size_t size)
 	while (icbmsg_send(*find(c, name), data, size, 0) == 0)
 		count++;
 	printf("%d sent %s %u\n", index_of(c), name, count);
-}
-
-static void run_release(struct client *c)
-{
-	for (unsigned int n = 0; n < c->held_count; n++)
-		icbmsg_release_rx(c->link, c->held[n]);
-	c->held_count = 0;
-	c->hold = false;
 }
 
 static void run_send(struct client *c, const char *name, const char *text)
