@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define KEYS_MAX 32u
-#define ERROR_SIZE 512u
+#define ERROR_SIZE 768u
 
 /** How a value is written, and what it becomes at its place. */
 enum key_kind {
