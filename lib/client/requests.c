@@ -101,15 +101,23 @@ bool requests_take_answer(struct icbmsg *i, const uint8_t *packet, size_t size)
 	return true;
 }
 
+/* Sleep, and read what has come over the socket, also when messages keep everybody busy. */
+static void wait_for_packets(struct icbmsg *i)
+{
+	wait_for_change(i, DEADLINE_NEVER);
+	wait_collect(i);
+	/* There were doorbells among it. */
+	if (i->rung > 0)
+		instance_pump(i);
+}
+
 /* A turn for a request of ours; 0, or -ESHUTDOWN. */
 static int wait_for_turn(struct icbmsg *i)
 {
 	struct link *c = link_of(i);
 
-	while (!i->closing && c->state == LINK_JOINED && c->request.kind != REQUEST_NONE) {
-		wait_for_change(i, DEADLINE_NEVER);
-		wait_collect(i);
-	}
+	while (!i->closing && c->state == LINK_JOINED && c->request.kind != REQUEST_NONE)
+		wait_for_packets(i);
 	return i->closing ? -ESHUTDOWN : 0;
 }
 
@@ -119,11 +127,8 @@ static int wait_for_answer(struct icbmsg *i, uint32_t connection)
 	struct link *c = link_of(i);
 	struct request *r = &c->request;
 
-	while (!i->closing && c->connection == connection && !r->answered) {
-		wait_for_change(i, DEADLINE_NEVER);
-		/* Also when messages keep everybody busy. */
-		wait_collect(i);
-	}
+	while (!i->closing && c->connection == connection && !r->answered)
+		wait_for_packets(i);
 	/* By now the request may be of another connection. */
 	if (c->connection != connection)
 		return c->timed_out == connection ? -ETIMEDOUT : -EAGAIN;

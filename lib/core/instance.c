@@ -323,6 +323,7 @@ static struct icbmsg *allocate(const struct config_values *v)
 	i->backend_fd = -1;
 	i->state.fd = -1;
 	i->rescue_interval = v->rescue_interval_ns;
+	i->rung_elsewhere = v->doorbell.in.kind == DOORBELL_IN_ELSEWHERE;
 	i->spin = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? v->spin_ns : 0;
 	pthread_mutex_init(&i->lock, NULL);
 	wait_init_condition(&i->changed);

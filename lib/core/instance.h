@@ -88,9 +88,10 @@ struct icbmsg {
 	uint64_t up_packets; /* read before that */
 
 	/* What woke us, and was it worth it? */
-	uint64_t rung; /* doorbells received since the last pump */
-	bool ticked;   /* the timer has made us look since the last pump */
-	bool news;     /* something new was found since a doorbell was judged last */
+	bool rung_elsewhere; /* the program takes the rings, and has us look */
+	uint64_t rung;       /* doorbells received since the last pump */
+	bool ticked;         /* the timer has made us look since the last pump */
+	bool news;           /* something new was found since a doorbell was judged last */
 
 	/* Delivery */
 	bool dispatching;

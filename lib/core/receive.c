@@ -130,6 +130,12 @@ static int begin(struct icbmsg *i, int64_t timeout_ns)
 	/* Who does not wait here waits on the descriptor: it must not stay readable for nothing. */
 	if (timeout_ns == 0 && !session_has_events(i->session))
 		wait_collect(i);
+	/*
+	 * What was rung for has to be looked at, also if there are events by now: the ring is taken,
+	 * and where no doorbell gets lost nobody repeats it.
+	 */
+	if (i->rung > 0 && session_has_events(i->session))
+		instance_pump(i);
 	return 0;
 }
 
@@ -210,6 +216,9 @@ int receive_dispatch(struct icbmsg *i, int64_t timeout_ns)
 
 	if (ret < 0)
 		return ret;
+	/* Who asks may have taken a ring for us, and will not come again for it. */
+	if (i->rung_elsewhere && timeout_ns == 0 && session_has_events(i->session))
+		instance_pump(i);
 	/* One pass: what is queued when the first event comes, not what arrives meanwhile. */
 	ret = next_event(i, &ev, timeout_ns);
 	if (ret > 0)

@@ -231,6 +231,32 @@ static void comes_back_after_a_restart(void **state)
 	finish(&p);
 }
 
+/* Events that wait already do not keep a ring from being answered: it is not repeated. */
+static void rung_while_events_wait(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	prepare(&p);
+	open_side(&p, &p.a);
+	open_side(&p, &p.b);
+	/* Reads, and leaves the events for later. */
+	while (icbmsg_ept_wait_bound(p.b.seen.ept, 0) == -ETIMEDOUT)
+		attend(&p.a);
+	settle(&p);
+	assert_int_equal(p.a.seen.bound, 1);
+	p.b.seen.bound = 0;
+	icbmsg_ept_deregister(p.b.seen.ept);
+	ends_register(p.b.link, &p.b.seen, "ep");
+	assert_int_equal(icbmsg_send(p.a.seen.ept, "x", 1, 0), 0);
+	assert_true(take_rings(&p.b));
+	assert_true(icbmsg_dispatch(p.b.link, 0) > 0);
+	settle(&p);
+	assert_int_equal(p.b.seen.bound, 1);
+	assert_int_equal(p.b.seen.received, 1);
+	finish(&p);
+}
+
 /* Both directions full, and every block comes back by doorbells alone. */
 static void blocks_come_back(void **state)
 {
@@ -302,6 +328,7 @@ int main(void)
 		cmocka_unit_test(comes_up_whoever_is_first),
 		cmocka_unit_test(comes_up_in_any_order),
 		cmocka_unit_test(comes_back_after_a_restart),
+		cmocka_unit_test(rung_while_events_wait),
 		cmocka_unit_test(blocks_come_back),
 		cmocka_unit_test(a_full_socket_is_rung_enough),
 		cmocka_unit_test(the_other_end_may_be_gone),
