@@ -16,7 +16,7 @@ teardown() {
 	common_teardown
 }
 
-@test "a library client: hello, an endpoint, an echo, and the end" {
+a_library_client_hello() {
 	start_core --endpoint chat
 	config "[endpoint net/chat]"
 	start_daemon
@@ -31,12 +31,23 @@ teardown() {
 		c.tell("register", 0, "chat")
 		assert c.next(0).startswith("answer -17 ")
 		c.tell("register", 0, "unknown")
-		assert c.next(0).startswith("answer -2 net/unknown: no section of the configuration")
+		got = c.next(0)
+		assert got.startswith("answer -2 ")
+		assert "LINK_MODE" in os.environ or "net/unknown: no section of the configuration" in got, got
 		c.quiet(0)
 		c.close()
 	END
 	stop_daemon
 	[ ! -e run/net.sock ]
+}
+
+@test "a library client: hello, an endpoint, an echo, and the end" {
+	a_library_client_hello
+}
+
+@test "a library client: hello, an endpoint, an echo, and the end (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	a_library_client_hello
 }
 
 @test "hello: versions, short ones, long ones, none" {
@@ -117,7 +128,7 @@ teardown() {
 	END
 }
 
-@test "a message goes to library clients and to sockets alike, an empty one to the former" {
+a_message_goes_to_library() {
 	start_core --endpoint a --endpoint b
 	config "[endpoint net/a]" "[endpoint net/b]"
 	start_daemon
@@ -152,7 +163,16 @@ teardown() {
 	END
 }
 
-@test "exclusive endpoints: sockets and library clients respect each other" {
+@test "a message goes to library clients and to sockets alike, an empty one to the former" {
+	a_message_goes_to_library
+}
+
+@test "a message goes to library clients and to sockets alike, an empty one to the former (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	a_message_goes_to_library
+}
+
+exclusive_endpoints() {
 	start_core --endpoint ep0
 	config "[endpoint net/ep0]" "exclusive = yes"
 	start_daemon
@@ -180,7 +200,16 @@ teardown() {
 	END
 }
 
-@test "an endpoint that is given back and asked for again" {
+@test "exclusive endpoints: sockets and library clients respect each other" {
+	exclusive_endpoints
+}
+
+@test "exclusive endpoints: sockets and library clients respect each other (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	exclusive_endpoints
+}
+
+an_endpoint_that_is_given_back() {
 	start_core --endpoint ep0 --endpoint two
 	config "[endpoint net/ep0]" "[endpoint net/two]"
 	start_daemon
@@ -203,6 +232,15 @@ teardown() {
 		c.expect(0, "received two x")
 		c.close()
 	END
+}
+
+@test "an endpoint that is given back and asked for again" {
+	an_endpoint_that_is_given_back
+}
+
+@test "an endpoint that is given back and asked for again (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	an_endpoint_that_is_given_back
 }
 
 @test "the file of an endpoint's socket says who gets it from the library, too" {
@@ -240,7 +278,7 @@ teardown() {
 	END
 }
 
-@test "a client that takes nothing: held, kept, dropped, and the rest in order" {
+a_client_that_takes_nothing() {
 	start_core --endpoint ep0
 	config "[endpoint net/ep0]" "backlog = 20k" "hold-time = 1ms"
 	start_daemon
@@ -275,6 +313,15 @@ teardown() {
 	END
 }
 
+@test "a client that takes nothing: held, kept, dropped, and the rest in order" {
+	a_client_that_takes_nothing
+}
+
+@test "a client that takes nothing: held, kept, dropped, and the rest in order (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	a_client_that_takes_nothing
+}
+
 @test "policy disconnect ends the connection of a library client that does not keep up" {
 	start_core --endpoint ep0 --endpoint two
 	config "[endpoint net/ep0]" "backlog = 2k" "hold-time = 1ms" "hold-blocks = 0" "policy = disconnect" \
@@ -307,7 +354,7 @@ teardown() {
 	END
 }
 
-@test "blocks of the core are out: clients of both kinds wait in one queue, and all arrives" {
+blocks_of_the_core_are_out() {
 	start_core --endpoint ep0 --mode sink --tx-blocks 4 --rx-blocks 4
 	config "[endpoint net/ep0]"
 	start_daemon
@@ -337,7 +384,16 @@ teardown() {
 	END
 }
 
-@test "the core restarts: its library clients hear which messages are of unknown fate" {
+@test "blocks of the core are out: clients of both kinds wait in one queue, and all arrives" {
+	blocks_of_the_core_are_out
+}
+
+@test "blocks of the core are out: clients of both kinds wait in one queue, and all arrives (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	blocks_of_the_core_are_out
+}
+
+the_core_restarts() {
 	start_core --endpoint ep0 --endpoint two --tx-blocks 6 --rx-blocks 6
 	config "[endpoint net/ep0]" "[endpoint net/two]"
 	start_daemon
@@ -388,7 +444,16 @@ teardown() {
 	END
 }
 
-@test "restarts of the core in a row, with traffic: every message has one fate on both sides" {
+@test "the core restarts: its library clients hear which messages are of unknown fate" {
+	the_core_restarts
+}
+
+@test "the core restarts: its library clients hear which messages are of unknown fate (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	the_core_restarts
+}
+
+restarts_of_the_core_in_a_row() {
 	start_core --endpoint ep0
 	config "[endpoint net/ep0]"
 	start_daemon
@@ -427,7 +492,16 @@ teardown() {
 	END
 }
 
-@test "kill -9 of a client in the middle: what it had sent goes on, the rest is forgotten" {
+@test "restarts of the core in a row, with traffic: every message has one fate on both sides" {
+	restarts_of_the_core_in_a_row
+}
+
+@test "restarts of the core in a row, with traffic: every message has one fate on both sides (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	restarts_of_the_core_in_a_row
+}
+
+kill_of_a_client() {
 	start_core --endpoint ep0 --tx-blocks 4 --rx-blocks 4
 	config "[endpoint net/ep0]"
 	start_daemon
@@ -462,6 +536,15 @@ teardown() {
 		assert limit("max-library-bytes")["used"] == 0
 		assert len(os.listdir("/proc/%s/fd" % os.environ["DAEMON"])) < 40
 	END
+}
+
+@test "kill -9 of a client in the middle: what it had sent goes on, the rest is forgotten" {
+	kill_of_a_client
+}
+
+@test "kill -9 of a client in the middle: what it had sent goes on, the rest is forgotten (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	kill_of_a_client
 }
 
 @test "the daemon is killed: clients connect again with the memory they have, and go on" {
@@ -505,6 +588,103 @@ teardown() {
 	echo again >&7
 	wait "$clients"
 	exec 6<&- 7>&-
+}
+
+@test "the daemon is killed: libicbmsg connects again by itself, and says what is refused then" {
+	export LINK_MODE=--connect
+	start_core --endpoint ep0 --endpoint two
+	config "[endpoint net/ep0]" "[endpoint net/two]"
+	start_daemon
+	mkfifo told asked
+	python3 3>told 4<asked <<-'END' &
+		import os
+		from links import *
+		told, asked = os.fdopen(3, "w", 1), os.fdopen(4)
+		c = Links()
+		for n in range(5):
+		    c.connect(n)
+		    c.register(n, "ep0")
+		c.register(0, "two")
+		print("ready", file=told)
+		c.expect(0, "gone ep0")
+		c.expect(0, "gone two")
+		for n in range(1, 5):
+		    c.expect(n, "gone ep0")
+		print("gone", file=told)
+		got = [c.next(0), c.next(0)]
+		assert sorted(got) == ["bound ep0", "error two -2"], got
+		for n in range(1, 5):
+		    c.expect(n, "bound ep0")
+		for k in range(100):
+		    c.tell("send", k % 5, "ep0", f"m{k}")
+		    for n in range(5):
+		        c.expect(n, f"received ep0 m{k}")
+		c.close()
+	END
+	clients=$!
+	exec 6<told 7>asked
+	read -r line <&6
+	[ "$line" = ready ]
+	kill -9 "$daemon"
+	wait "$daemon" || true
+	read -r line <&6
+	[ "$line" = gone ]
+	config "[endpoint net/ep0]"
+	start_daemon
+	restart_core
+	wait "$clients"
+	exec 6<&- 7>&-
+}
+
+@test "a client that writes anything anywhere, and rings: others do not notice" {
+	start_core --endpoint ep0 --endpoint two
+	config "[endpoint net/ep0]" "policy = drop-oldest" "[endpoint net/two]"
+	start_daemon -v
+	python3 <<-'END'
+		from links import *
+		from sockets import ask, until, limit, endpoint, balanced
+		bad, good = Links(), Links()
+		good.connect(0)
+		good.register(0, "two")
+		for round in range(60):
+		    bad.connect(round)
+		    bad.register(round, "ep0")
+		    # Where: the indices, the rings, the blocks, everything.
+		    bad.tell("scribble", round, "x", f"{round} {2000 if round % 3 else 40000} {round % 4}")
+		    for k in range(10):
+		        good.tell("send", 0, "two", f"m{round} {k}")
+		        good.expect(0, f"received two m{round} {k}")
+		    bad.tell("send", round, "ep0", "perhaps")
+		    bad.sync()
+		bad.process.kill()
+		until(lambda: limit("max-library-clients")["used"] == 1, "them to go")
+		assert limit("max-library-bytes")["used"] == ask("clients")["connections"][0]["memory"]
+		stats = endpoint("ep0")
+		assert balanced(stats["delivery"])
+		good.close()
+	END
+	grep -q 'restarted or broke the protocol' log
+}
+
+@test "a client that begins new sessions all the time is answered with delays, and answered" {
+	start_core --endpoint ep0
+	config "[endpoint net/ep0]"
+	start_daemon -v
+	python3 <<-'END'
+		from links import *
+		c = Links()
+		for n in range(2):
+		    c.connect(n)
+		    c.register(n, "ep0")
+		c.tell("restart", 0, "ep0", 14)
+		while (got := c.next(0)) != "bound ep0":
+		    pass
+		c.tell("send", 0, "ep0", "x")
+		for n in range(2):
+		    c.expect(n, "received ep0 x")
+		c.close()
+	END
+	grep -q 'from now on it is answered after a while' log
 }
 
 @test "memory of a former connection is taken only if it is what the daemon makes" {
@@ -679,7 +859,7 @@ teardown() {
 	[ "$(wc -l <record)" -eq 11 ]
 }
 
-@test "a thousand library clients, one of them busy" {
+a_thousand_library() {
 	start_core --endpoint ep0 --endpoint two --region-size 16k
 	config "[endpoint net/ep0]" "[endpoint net/two]"
 	start_daemon
@@ -709,4 +889,13 @@ teardown() {
 		until(lambda: count() <= before, "their descriptors to be closed")
 		assert limit("max-library-bytes")["used"] == 0
 	END
+}
+
+@test "a thousand library clients, one of them busy" {
+	a_thousand_library
+}
+
+@test "a thousand library clients, one of them busy (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	a_thousand_library
 }

@@ -2,7 +2,8 @@
 /*
  * Library clients of icbmsgd, many in one process, told what to do line by line (links.py does). It
  * speaks client/protocol.h by hand on the socket, which is what the tests of the daemon are about,
- * and ICBMSG over the memory with icbmsg_open().
+ * and ICBMSG over the memory with icbmsg_open(). With --connect all of it is icbmsg_connect()'s: then
+ * a client that is ended comes back by itself, and "end", "stop", "go", "keep" and "again" are not.
  *
  *   connect N PATH          ->  N welcome VERSION SIZE MAX_SEND MAX_RECEIVE | N refused ERROR TEXT
  *   register N NAME         ->  N answer ERROR TEXT, and then N bound NAME
@@ -10,8 +11,10 @@
  *   stop N, go N            stops and goes on looking at its socket
  *   drop N, keep N          closes the connection, and gives up or keeps the memory: with that it
  *                           connects again by "again N PATH"
+ *   restart N NAME COUNT    then with NAME alone registered
+ *   scribble N x SEED COUNT PLACE
  *   sync                    ->  synced
- * Events: N unbound NAME UNKNOWN, N received NAME TEXT, N sent NAME COUNT, N end.
+ * Events: N unbound NAME UNKNOWN, N gone NAME, N error NAME ERROR, N received NAME TEXT, N sent NAME COUNT, N end.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -33,6 +36,8 @@
 #define CLIENTS_MAX 1200
 #define EPTS_MAX 8
 #define HELD_MAX 256
+
+static bool by_library;
 
 static struct client {
 	int fd, memory_fd;
@@ -57,7 +62,11 @@ static void on_bound(struct icbmsg_ept *ept, void *user)
 
 static void on_unbound(struct icbmsg_ept *ept, const struct icbmsg_unbound *info, void *user)
 {
-	printf("%d unbound %s %u\n", index_of(user), icbmsg_ept_name(ept), info->unknown_tx);
+	if (info->reason == ICBMSG_UNBOUND_DAEMON_GONE)
+		printf("%d gone %s\n", index_of(user), icbmsg_ept_name(ept));
+	else
+		printf("%d unbound %s %u\n", index_of(user), icbmsg_ept_name(ept),
+		       info->unknown_tx);
 }
 
 static void on_received(struct icbmsg_ept *ept, const void *data, size_t size, void *user)
@@ -74,7 +83,14 @@ static void on_received(struct icbmsg_ept *ept, const void *data, size_t size, v
 		       (const char *)data);
 }
 
+static void on_error(struct icbmsg_ept *ept, int error, const char *message, void *user)
+{
+	(void)message;
+	printf("%d error %s %d\n", index_of(user), icbmsg_ept_name(ept), error);
+}
+
 static const struct icbmsg_ept_callbacks callbacks = {
+	.error = on_error,
 	.bound = on_bound,
 	.unbound = on_unbound,
 	.received = on_received,
@@ -163,6 +179,24 @@ static void send_hello(const struct client *c)
 	sendmsg(c->fd, &message, MSG_NOSIGNAL);
 }
 
+static void connect_by_library(struct client *c, const char *path)
+{
+	struct icbmsg_config *cfg;
+	int ret;
+
+	icbmsg_config_new(&cfg);
+	ret = icbmsg_connect(&c->link, cfg, path);
+	if (ret < 0) {
+		printf("%d refused %d %s\n", index_of(c), ret, icbmsg_config_error(cfg));
+		c->link = NULL;
+	} else {
+		c->fd = icbmsg_get_fd(c->link);
+		printf("%d welcome 0 0 %zu %zu\n", index_of(c), icbmsg_max_size(c->link),
+		       icbmsg_max_rx_size(c->link));
+	}
+	icbmsg_config_free(cfg);
+}
+
 static void greet(struct client *c)
 {
 	uint8_t packet[CLIENT_PACKET_MAX];
@@ -197,6 +231,10 @@ static void run_connect(struct client *c, const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
+	if (by_library) {
+		connect_by_library(c, path);
+		return;
+	}
 	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
 	c->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (connect(c->fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
@@ -218,7 +256,8 @@ static void run_release(struct client *c)
 
 static void run_drop(struct client *c, bool keep)
 {
-	close(c->fd);
+	if (!by_library)
+		close(c->fd);
 	c->fd = -1;
 	icbmsg_close(c->link);
 	run_release(c);
@@ -246,6 +285,18 @@ static void ask(struct client *c, uint8_t type, const char *name)
 	int n = snprintf(packet, sizeof(packet), "%c%s", type, name);
 
 	send(c->fd, packet, (size_t)n, MSG_NOSIGNAL);
+}
+
+static void run_register(struct client *c, const char *name)
+{
+	int ret;
+
+	if (!by_library) {
+		ask(c, CLIENT_REGISTER, strcpy(c->waiting, name));
+		return;
+	}
+	ret = icbmsg_ept_register(c->link, find(c, NULL), name, &callbacks, c);
+	printf("%d answer %d \n", index_of(c), ret);
 }
 
 static void take_answer(struct client *c, const uint8_t *packet, size_t size)
@@ -290,7 +341,64 @@ static void run_deregister(struct client *c, const char *name)
 
 	icbmsg_ept_deregister(*ept);
 	*ept = NULL;
-	ask(c, CLIENT_DEREGISTER, name);
+	if (!by_library)
+		ask(c, CLIENT_DEREGISTER, name);
+}
+
+/*
+ * Write random words, TEXT being SEED COUNT PLACE: 0 into all of the memory, 1 its first 512 bytes,
+ * where the indices and the ring of what we send are, 2 the same of the other region, 3 our blocks.
+ */
+static void run_scribble(struct client *c, const char *text)
+{
+	static const uint8_t ring = CLIENT_RING;
+	const struct client_welcome *w = &c->welcome;
+	unsigned int seed, count, place;
+	uint64_t from = 0, span = w->size;
+	uint32_t *words;
+
+	if (sscanf(text, "%u %u %u", &seed, &count, &place) != 3)
+		exit(2);
+	if (place == 1 || place == 2) {
+		from = place == 1 ? w->to_daemon.offset : w->to_client.offset;
+		span = 512;
+	} else if (place == 3) {
+		from = w->to_daemon.offset + 4096;
+		span = w->to_daemon.size - 4096;
+	}
+	words = mmap(NULL, w->size, PROT_READ | PROT_WRITE, MAP_SHARED, c->memory_fd, 0);
+	srandom(seed);
+	for (unsigned int n = 0; n < count; n++) {
+		uint64_t at = (from + (uint64_t)random() % span) / 4;
+
+		words[at] = random() % 4 ? (uint32_t)random() % 4096 : (uint32_t)random();
+		if (n % 16 == 0 && send(c->fd, &ring, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			usleep(10);
+	}
+	munmap(words, w->size);
+}
+
+static bool is_up(struct client *c)
+{
+	struct icbmsg_stats stats;
+
+	icbmsg_get_stats(c->link, &stats, sizeof(stats));
+	return stats.state == ICBMSG_LINK_UP;
+}
+
+/* Begin new sessions in the same memory, each as soon as the one before is up. */
+static void run_restart(struct client *c, const char *name, int count)
+{
+	uint8_t packet[CLIENT_PACKET_MAX];
+
+	for (; count > 0; count--) {
+		icbmsg_close(c->link);
+		memset(c->epts, 0, sizeof(c->epts));
+		open_link(c);
+		while (!is_up(c) && recv(c->fd, packet, sizeof(packet), 0) > 0)
+			look(c);
+	}
+	icbmsg_ept_register(c->link, find(c, NULL), name, &callbacks, c);
 }
 
 static void run(char *line)
@@ -304,13 +412,17 @@ static void run(char *line)
 	else if (strcmp(verb, "connect") == 0 || strcmp(verb, "again") == 0)
 		run_connect(c, name);
 	else if (strcmp(verb, "register") == 0)
-		ask(c, CLIENT_REGISTER, strcpy(c->waiting, name));
+		run_register(c, name);
 	else if (strcmp(verb, "deregister") == 0)
 		run_deregister(c, name);
 	else if (strcmp(verb, "send") == 0)
 		run_send(c, name, text ? text : "");
 	else if (strcmp(verb, "fill") == 0)
 		run_fill(c, name, strtoul(text, NULL, 10));
+	else if (strcmp(verb, "restart") == 0)
+		run_restart(c, name, atoi(text));
+	else if (strcmp(verb, "scribble") == 0)
+		run_scribble(c, text);
 	else if (strcmp(verb, "hold") == 0)
 		c->hold = true;
 	else if (strcmp(verb, "release") == 0)
@@ -328,8 +440,13 @@ static void run(char *line)
 static void on_readable(struct client *c)
 {
 	uint8_t packet[CLIENT_PACKET_MAX];
-	ssize_t n = recv(c->fd, packet, sizeof(packet), 0);
+	ssize_t n;
 
+	if (by_library) {
+		look(c);
+		return;
+	}
+	n = recv(c->fd, packet, sizeof(packet), 0);
 	if (n <= 0) {
 		/* What lies in the memory has been sent before. */
 		look(c);
@@ -342,12 +459,13 @@ static void on_readable(struct client *c)
 	look(c);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct pollfd fds[CLIENTS_MAX + 1];
 	struct rlimit limit;
 	char line[4096];
 
+	by_library = argc > 1 && strcmp(argv[1], "--connect") == 0;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);

@@ -14,9 +14,9 @@ RING, HELLO, WELCOME, REFUSAL, REGISTER, DEREGISTER, ANSWER = range(7)
 class Links:
     """One process with many clients. Whatever is waited for is an event."""
 
-    def __init__(self, prepare=None):
+    def __init__(self, prepare=None, how=os.environ.get("LINK_MODE")):
         self.process = subprocess.Popen(
-            [os.environ["LINK_CLIENT"]],
+            [os.environ["LINK_CLIENT"]] + ([how] if how else []),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
