@@ -8,6 +8,7 @@
  */
 #include "mem/uio_interrupt.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,9 +17,9 @@
 
 #include "util/cleanup.h"
 
-/* Of the PCI command register (2 bytes from 4 on) the upper byte. */
-#define PCI_COMMAND_UPPER 5
-#define PCI_COMMAND_UPPER_INTX_DISABLE 0x04u
+/* Linux's linux/pci_regs.h has them, too. */
+#define PCI_COMMAND 4 /* 2 bytes */
+#define PCI_COMMAND_INTX_DISABLE 0x400u
 
 /* The count so far, so that the first read tells how many were merged; 0 if it cannot be told. */
 static uint32_t read_event(const struct uio_device *u, const char *root)
@@ -32,11 +33,27 @@ static uint32_t read_event(const struct uio_device *u, const char *root)
 	return f && fscanf(f, "%u", &count) == 1 ? count : 0;
 }
 
+/*
+ * All of the register is written, though the bit is in its upper half and the kernel's HOWTO writes
+ * no more: QEMU (7.2) looks at the interrupt line anew only if the lower half is written, too, and
+ * otherwise loses interrupts that are pending, and counts wrongly until the line sticks.
+ */
+static int enable_pci(int fd)
+{
+	uint16_t command;
+
+	if (pread(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
+		return -EIO;
+	command &= htole16((uint16_t)~PCI_COMMAND_INTX_DISABLE);
+	return pwrite(fd, &command, sizeof(command), PCI_COMMAND) == sizeof(command) ? 0 : -EIO;
+}
+
 static int open_config(struct uio_interrupt *irq, const struct uio_device *u, const char *root,
 		       char *error)
 {
 	_cleanup_(close_fd) int fd = -1;
 	char path[PATH_MAX];
+	int ret;
 
 	snprintf(path, sizeof(path), "%s/sys/class/uio/uio%u/device/config", root ? root : "",
 		 u->number);
@@ -44,11 +61,10 @@ static int open_config(struct uio_interrupt *irq, const struct uio_device *u, co
 	if (fd < 0 && errno == EACCES)
 		return mem_fail_access(error, "PCI configuration space", path, false,
 				       "give it to a group with a udev rule");
-	if (fd < 0 || pread(fd, &irq->command, 1, PCI_COMMAND_UPPER) != 1)
-		return mem_fail(error, fd < 0 ? -errno : -EIO,
-				"uio%u \"%s\": %s, which enables its interrupt: %s", u->number,
-				u->name, path, fd < 0 ? strerror(errno) : "too short");
-	irq->command &= (uint8_t)~PCI_COMMAND_UPPER_INTX_DISABLE;
+	ret = fd < 0 ? -errno : enable_pci(fd);
+	if (ret < 0)
+		return mem_fail(error, ret, "uio%u \"%s\": %s, which enables its interrupt: %s",
+				u->number, u->name, path, strerror(-ret));
 	irq->config_fd = take_fd(&fd);
 	irq->enable = UIO_ENABLE_PCI;
 	return 0;
@@ -145,8 +161,5 @@ int uio_interrupt_enable(const struct uio_interrupt *irq)
 {
 	if (irq->enable == UIO_ENABLE_WRITE)
 		return write_one(irq->fd);
-	if (irq->enable == UIO_ENABLE_PCI &&
-	    pwrite(irq->config_fd, &irq->command, 1, PCI_COMMAND_UPPER) != 1)
-		return -EIO;
-	return 0;
+	return irq->enable == UIO_ENABLE_PCI ? enable_pci(irq->config_fd) : 0;
 }

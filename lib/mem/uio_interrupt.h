@@ -19,9 +19,8 @@ enum uio_enable {
 struct uio_interrupt {
 	int fd; /* polls readable for an interrupt; O_NONBLOCK */
 	enum uio_enable enable;
-	int config_fd;   /* PCI configuration space, or -1 */
-	uint8_t command; /* the upper byte of the command register, with the interrupt enabled */
-	uint32_t count;  /* the kernel's, as read last */
+	int config_fd;  /* PCI configuration space, or -1 */
+	uint32_t count; /* the kernel's, as read last */
 };
 
 /*
