@@ -440,6 +440,21 @@ static void storms_are_waited_out(void **state)
 	assert_true(doorbell_is_rung(&bell));
 }
 
+/* Few looks, but many interrupts: a slow reader of a driver that does not disable. */
+static void merged_interrupts_make_a_storm(void **state)
+{
+	(void)state;
+	open_default();
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(count.interrupt_storms, 0);
+		device->count += STORM_ROW / 2;
+		uio_fuse_interrupt(&fake);
+		assert_int_equal(doorbell_clear(&bell), STORM_ROW / 2 + 1);
+		doorbell_looked(&bell, STORM_ROW / 2 + 1, false);
+	}
+	assert_int_equal(count.interrupt_storms, 1);
+}
+
 /* Where the driver does not disable the interrupt, it is at least not listened to. */
 static void storms_that_cannot_be_disabled(void **state)
 {
@@ -525,6 +540,7 @@ int main(void)
 		T(short_reads_are_no_counts),
 		T(interrupts_that_cannot_be_enabled_again),
 		T(storms_are_waited_out),
+		T(merged_interrupts_make_a_storm),
 		T(storms_that_cannot_be_disabled),
 		T(something_to_find_ends_a_storm),
 		T(slow_rows_are_no_storm),
