@@ -7,7 +7,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,16 +246,13 @@ const struct config_key config_keys[KEY_COUNT] = {
 			   "eventfd:RX,TX (two different descriptors), socket:NUMBER, poll, "
 			   "poll:10us to poll:1m, poll:MIN..MAX, or poll:busy",
 			   "eventfd:5,6", NULL },
-	[KEY_DOORBELL_IN] = { "doorbell-in", .parse_part = config_parse_doorbell_in,
-			      .field = FIELD(doorbell), .example = "uio:mailbox" },
-	[KEY_DOORBELL_OUT] = { "doorbell-out", .parse_part = config_parse_doorbell_out,
-			       .field = FIELD(doorbell),
+	[KEY_DOORBELL_IN] = { "doorbell-in", .field = FIELD(doorbell), .example = "uio:mailbox" },
+	[KEY_DOORBELL_OUT] = { "doorbell-out", .field = FIELD(doorbell),
 			       .example = "register:uio:mailbox+0x114 write32 0x1" },
-	[KEY_DOORBELL_SETUP] = { "doorbell-setup", .parse_part = config_parse_doorbell_setup,
-				 .field = FIELD(doorbell),
+	[KEY_DOORBELL_SETUP] = { "doorbell-setup", .field = FIELD(doorbell),
 				 .example = "uio:mailbox+0x110 set32 0x1" },
-	[KEY_DOORBELL_ACK] = { "doorbell-ack", .parse_part = config_parse_doorbell_ack,
-			       .field = FIELD(doorbell), .example = "uio:mailbox+0x118 w1c32 0x1" },
+	[KEY_DOORBELL_ACK] = { "doorbell-ack", .field = FIELD(doorbell),
+			       .example = "uio:mailbox+0x118 w1c32 0x1" },
 	[KEY_GEOMETRY] = { "geometry", config_parse_geometry, FIELD(geometry),
 			   "dt:FILE or dt:FILE:NODE (a devicetree, and a node in it)",
 			   "dt:zephyr.dts:ipc0", NULL },
@@ -291,6 +287,16 @@ const struct config_key config_keys[KEY_COUNT] = {
 		       "50us", "20us" },
 	[KEY_STATE_FILE] = { "state-file", parse_path, FIELD(state_file),
 			     "a path of 1 to 255 bytes", "/run/icbmsg/net.state", NULL },
+};
+
+/* Instead of parse() and form, for values of several parts: @why tells which is wrong. */
+typedef bool (*part_parser)(void *out, const char *text, char why[CONFIG_WHY_SIZE]);
+
+static const part_parser part_parsers[KEY_COUNT] = {
+	[KEY_DOORBELL_IN] = config_parse_doorbell_in,
+	[KEY_DOORBELL_OUT] = config_parse_doorbell_out,
+	[KEY_DOORBELL_SETUP] = config_parse_doorbell_setup,
+	[KEY_DOORBELL_ACK] = config_parse_doorbell_ack,
 };
 
 void config_entry_clear(struct config_entry *entry)
@@ -375,20 +381,6 @@ int config_key_find(const char *name, char error[CONFIG_ERROR_SIZE])
 	return -ENOENT;
 }
 
-bool config_why(char why[CONFIG_WHY_SIZE], const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(why, CONFIG_WHY_SIZE, format, ap);
-	va_end(ap);
-	/* It may quote the value, which nobody has looked at. */
-	for (; *why; why++)
-		if (!isprint((unsigned char)*why))
-			*why = '?';
-	return false;
-}
-
 int config_key_parse(struct config_values *out, enum config_key_id id, const char *text,
 		     char error[CONFIG_ERROR_SIZE])
 {
@@ -396,7 +388,7 @@ int config_key_parse(struct config_values *out, enum config_key_id id, const cha
 	char quoted[CONFIG_QUOTE_SIZE], why[CONFIG_WHY_SIZE];
 	void *field = (char *)out + key->field;
 
-	if (key->parse ? key->parse(field, text) : key->parse_part(field, text, why))
+	if (key->parse ? key->parse(field, text) : part_parsers[id](field, text, why))
 		return 0;
 	snprintf(error, CONFIG_ERROR_SIZE, "%s: \"%s\" is not %s%s; write for example %s = %s",
 		 key->name, config_quote(quoted, text),

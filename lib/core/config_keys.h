@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "core/config.h"
+#include "core/config_text.h"
 
 enum config_key_id {
 	KEY_MEMORY,
@@ -40,18 +41,13 @@ enum config_key_id {
 	KEY_COUNT,
 };
 
-#define CONFIG_WHY_SIZE 256u /* bytes of what parse_part() has to say */
-
 struct config_key {
 	const char *name;
-	bool (*parse)(void *out, const char *text);
+	bool (*parse)(void *out, const char *text); /* NULL: see config_key_parse() */
 	size_t field;     /* of struct config_values: what parse() writes to */
 	const char *form; /* completes "is not ..." */
 	const char *example;
 	const char *fallback; /* the default, as text; NULL: none, or not a constant */
-
-	/* Instead of parse() and form, for values of several parts: @why tells which is wrong. */
-	bool (*parse_part)(void *out, const char *text, char why[CONFIG_WHY_SIZE]);
 };
 
 extern const struct config_key config_keys[KEY_COUNT];
@@ -73,10 +69,6 @@ int config_key_parse(struct config_values *out, enum config_key_id id, const cha
 
 /* Of @count @names the one that @word may be a misspelling of, or NULL. */
 const char *config_suggest(const char *word, const char *const *names, size_t count);
-
-/* Write what is wrong with a value into @why; false, for parsers to return. */
-bool config_why(char why[CONFIG_WHY_SIZE], const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /* Copy untrusted @text for a message: short, and without control characters. */
 #define CONFIG_QUOTE_SIZE 64u

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/config_text.h"
 
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 bool text_take_prefix(const char **text, const char *prefix)
@@ -114,4 +117,18 @@ bool text_parse_duration(int64_t *out, const char *text, int64_t min)
 		return false;
 	*out = v;
 	return true;
+}
+
+bool config_why(char why[CONFIG_WHY_SIZE], const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, CONFIG_WHY_SIZE, format, ap);
+	va_end(ap);
+	/* It may quote the value, which nobody has looked at. */
+	for (; *why; why++)
+		if (!isprint((unsigned char)*why))
+			*why = '?';
+	return false;
 }

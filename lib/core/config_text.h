@@ -30,4 +30,10 @@ bool text_take_fd(int *out, const char **text);
 bool text_take_duration(int64_t *out, const char **text, int64_t min);
 bool text_parse_duration(int64_t *out, const char *text, int64_t min);
 
+#define CONFIG_WHY_SIZE 256u /* bytes of what is wrong with a part of a value */
+
+/* Write what is wrong with a value into @why; false, for parsers to return. */
+bool config_why(char why[CONFIG_WHY_SIZE], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 #endif
