@@ -408,6 +408,14 @@ static unsigned int storm(void)
 	return n;
 }
 
+/* Most of a storm in one interrupt: a request to a device in user space takes its time. */
+static void short_storm(void)
+{
+	device->count += STORM_ROW - 10;
+	uio_fuse_interrupt(&fake);
+	assert_int_equal(storm(), 11);
+}
+
 static void storms_are_waited_out(void **state)
 {
 	uint32_t reads;
@@ -461,7 +469,8 @@ static void storms_that_cannot_be_disabled(void **state)
 	(void)state;
 	device->write_error = ENOSYS;
 	open_default();
-	for (unsigned int i = 0; i <= STORM_ROW; i++) {
+	device->count += STORM_ROW;
+	for (unsigned int i = 0; i < 2; i++) {
 		device->enabled = true;
 		uio_fuse_interrupt(&fake);
 		doorbell_looked(&bell, doorbell_clear(&bell), false);
@@ -480,8 +489,7 @@ static void something_to_find_ends_a_storm(void **state)
 	(void)state;
 	device->level = true;
 	open_default();
-	uio_fuse_interrupt(&fake);
-	storm();
+	short_storm();
 	device->status = 0;
 	assert_true(readable(-1));
 	assert_int_equal(doorbell_clear(&bell), 0);
@@ -491,9 +499,10 @@ static void something_to_find_ends_a_storm(void **state)
 	assert_int_equal(doorbell_clear(&bell), 1);
 	doorbell_looked(&bell, 1, true);
 	/* All is forgotten. */
-	uio_fuse_interrupt(&fake);
-	assert_int_equal(storm(), STORM_ROW + 1);
+	assert_int_equal(count.interrupt_storms, 1);
+	short_storm();
 	assert_int_equal(count.interrupt_storms, 2);
+	assert_int_equal(timer_ns, 10 * MS);
 }
 
 /* Others ring for nothing now and then, too. */
@@ -501,11 +510,12 @@ static void slow_rows_are_no_storm(void **state)
 {
 	(void)state;
 	open_default();
-	for (unsigned int i = 0; i < 2 * STORM_ROW; i++) {
+	for (unsigned int i = 0; i < 20; i++) {
+		device->count += 199;
 		uio_fuse_interrupt(&fake);
-		assert_int_equal(doorbell_clear(&bell), 1);
-		doorbell_looked(&bell, 1, false);
-		now_ns += MS;
+		assert_int_equal(doorbell_clear(&bell), 200);
+		doorbell_looked(&bell, 200, false);
+		now_ns += 150 * MS;
 	}
 	assert_int_equal(count.interrupt_storms, 0);
 	assert_true(device->enabled);
@@ -515,10 +525,11 @@ static void rows_with_something_to_find_are_no_storm(void **state)
 {
 	(void)state;
 	open_default();
-	for (unsigned int i = 0; i < 3 * STORM_ROW; i++) {
+	for (unsigned int i = 0; i < 20; i++) {
+		device->count += 199;
 		uio_fuse_interrupt(&fake);
-		assert_int_equal(doorbell_clear(&bell), 1);
-		doorbell_looked(&bell, 1, i % STORM_ROW == 0);
+		assert_int_equal(doorbell_clear(&bell), 200);
+		doorbell_looked(&bell, 200, i % 3 == 2);
 	}
 	assert_int_equal(count.interrupt_storms, 0);
 }
