@@ -271,10 +271,10 @@ static void looked(struct doorbell_in *in, uint64_t rung, bool found)
 		return;
 	if (found) {
 		b->vain = 0;
-		b->pause = 0;
 		return;
 	}
 	now = now_ns();
+	/* A row begins, and what was before it is forgotten. */
 	if (b->vain == 0 || now - b->since > STORM_TIME) {
 		b->vain = 0;
 		b->since = now;
