@@ -14,6 +14,7 @@
 
 #include "settings.h"
 
+#define GEOMETRY "tx-region = 0 4k\nrx-region = 4k 4k\ntx-blocks = 4\nrx-blocks = 8\n"
 #define LINK                                                                     \
 	"memory = shm:x\ndoorbell = poll\ntx-region = 0 4k\nrx-region = 4k 4k\n" \
 	"tx-blocks = 4\nrx-blocks = 8\n"
@@ -117,6 +118,12 @@ static void values(void **state)
 	assert_string_equal(v->socket, "other");
 }
 
+static void doorbells_apart(void **state)
+{
+	(void)state;
+	load("[instance net]\nmemory = shm:x\ndoorbell-in = uio:0\ndoorbell-out = none\n" GEOMETRY);
+}
+
 static void later_files_win(void **state)
 {
 	char *const options[] = { (char *)"max-clients=9", NULL };
@@ -185,6 +192,12 @@ static void mistakes_are_named(void **state)
 	refused("[instance net]\nmemory = shm:x\ntx-region = 0 4k\nrx-region = 4k 4k\n"
 		"tx-blocks = 4\nrx-blocks = 8\n",
 		"[instance net]: doorbell: missing; icbmsg.conf(5) explains it");
+	refused("[instance net]\nmemory = shm:x\ndoorbell-in = uio:0\n" GEOMETRY,
+		"[instance net]: doorbell-out: missing; icbmsg.conf(5) explains it");
+	refused("[instance net]\nmemory = shm:x\ndoorbell-out = none\n" GEOMETRY,
+		"[instance net]: doorbell-in: missing; icbmsg.conf(5) explains it");
+	refused("[instance net]\ndoorbell = poll\n" GEOMETRY,
+		"[instance net]: memory: missing; icbmsg.conf(5) explains it");
 	refused("[instance net]\n" LINK "[daemon]\nmax-clients = 0\n",
 		":9: max-clients: \"0\" is not a number from 1 to 1000000");
 	refused("[daemon]\n", ": no instance in it; write an [instance NAME] section, see "
@@ -270,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(defaults),
 		T(values),
+		T(doorbells_apart),
 		T(later_files_win),
 		T(patterns_come_after_names),
 		T(mistakes_are_named),
