@@ -6,6 +6,7 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <glob.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
@@ -169,10 +170,41 @@ static char *folder_of_tree(const char *geometry)
 	return folder;
 }
 
+static void add_matches(struct paths *p, const char *pattern)
+{
+	glob_t found;
+
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return;
+	for (size_t n = 0; n < found.gl_pathc; n++)
+		add(p, strdup(found.gl_pathv[n]), CONFINE_WRITE);
+	globfree(&found);
+}
+
+/*
+ * The devices that memory, or accesses to registers, name somewhere in @value. A path ends where one
+ * can end there.
+ */
+static void add_devices(struct paths *p, const char *value)
+{
+	if (strstr(value, "mem:"))
+		add(p, strdup("/dev/mem"), CONFINE_WRITE);
+	if (strstr(value, "uio:")) {
+		add_matches(p, "/dev/uio*");
+		/* To enable the interrupts of PCI devices. */
+		add_matches(p, "/sys/class/uio/uio*/device/config");
+	}
+	while ((value = strstr(value, "file:/"))) {
+		value += strlen("file:");
+		add(p, strndup(value, strcspn(value, " \t,+")), CONFINE_WRITE);
+	}
+}
+
 /* A link that a reload closes may come back with the next one. */
 static void add_instance(struct paths *p, const struct instance_section *section)
 {
-	const char *memory = icbmsg_config_get(section->cfg, "memory");
+	static const char *const device_keys[] = { "memory", "doorbell-in", "doorbell-out",
+						   "doorbell-setup", "doorbell-ack" };
 	const char *state = icbmsg_config_get(section->cfg, "state-file");
 	const char *tree = icbmsg_config_get(section->cfg, "geometry");
 
@@ -180,8 +212,12 @@ static void add_instance(struct paths *p, const struct instance_section *section
 		add(p, folder_of_tree(tree), CONFINE_READ);
 	if (state)
 		add(p, folder_of(state), CONFINE_MAKE);
-	if (memory && strncmp(memory, "mem:", 4) == 0)
-		add(p, strdup("/dev/mem"), CONFINE_WRITE);
+	for (size_t n = 0; n < sizeof(device_keys) / sizeof(*device_keys); n++) {
+		const char *value = icbmsg_config_get(section->cfg, device_keys[n]);
+
+		if (value)
+			add_devices(p, value);
+	}
 }
 
 static void find_paths(struct paths *p, const struct server *s)

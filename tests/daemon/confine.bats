@@ -95,3 +95,31 @@ field() {
 		stop_daemon
 	done
 }
+
+@test "what devices are named by is within reach when a reload opens the link again" {
+	start_core
+	truncate -s 4096 "$work/registers"
+	printf '%s\n' "[instance net]" "memory = shm:$shm" "doorbell = poll" \
+		"$(sed -n '/^\(tx\|rx\|dcache\|word\)/p' link.conf)" "[daemon]" "rundir = $run_dir" >icbmsgd.conf
+	cp icbmsgd.conf without.conf
+	{
+		echo "[instance device]"
+		echo "memory = file:$work/memory"
+		echo "doorbell-in = poll:1ms..20ms"
+		echo "doorbell-setup = file:$work/registers+8 write32 0x41, file:$work/registers+12 set8 0x42"
+		echo "doorbell-out = register:file:$work/registers+0 write16 0x4344"
+		sed -n '/^\(tx\|rx\|dcache\|word\)/p' link.conf
+	} >>icbmsgd.conf
+	truncate -s 1M "$work/memory"
+	cp icbmsgd.conf with.conf
+	start_daemon
+	[ "$(od -An -c -j 8 -N 8 registers | tr -d ' ')" = 'A\0\0\0B\0\0\0' ]
+	cp without.conf icbmsgd.conf
+	"$bin/icbmsgctl" reload -s run/control
+	dd if=/dev/zero of=registers bs=16 count=1 conv=notrunc status=none
+	cp with.conf icbmsgd.conf
+	"$bin/icbmsgctl" reload -s run/control
+	[ "$(od -An -c -j 8 -N 8 registers | tr -d ' ')" = 'A\0\0\0B\0\0\0' ]
+	# It has announced itself, and so has rung.
+	[ "$(od -An -c -N 4 registers | tr -d ' ')" = 'DC\0\0' ]
+}
