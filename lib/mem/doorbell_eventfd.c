@@ -17,30 +17,53 @@
 #include "util/cleanup.h"
 
 #define EVENTFD_LINK "anon_inode:[eventfd]"
+#define LINK_SIZE 128
 
-/* Writing 8 bytes into a pipe or file by mistake would damage it: take eventfds only. */
-static int check_eventfd(int fd, const char *role, char *error)
+/* What @fd is open for, as /proc says. False: no /proc. */
+static bool name_of(int fd, char link[LINK_SIZE])
 {
-	char path[64], link[128];
+	char path[64];
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
-		return 0; /* no /proc: take the caller's word for it */
-	link[n] = '\0';
-	if (strcmp(link, EVENTFD_LINK) == 0)
+	n = readlink(path, link, LINK_SIZE - 1);
+	link[n < 0 ? 0 : n] = '\0';
+	return n >= 0;
+}
+
+/* Writing 8 bytes into a pipe or file by mistake would damage it: take eventfds only. */
+bool doorbell_is_eventfd(int fd)
+{
+	char link[LINK_SIZE];
+
+	/* Without /proc take the caller's word for it. */
+	return !name_of(fd, link) || strcmp(link, EVENTFD_LINK) == 0;
+}
+
+static int check_eventfd(int fd, const char *role, char *error)
+{
+	char link[LINK_SIZE];
+
+	if (doorbell_is_eventfd(fd))
 		return 0;
+	name_of(fd, link);
 	return mem_fail(error, -EINVAL,
 			"doorbell: %s descriptor %d is %.100s, not an eventfd; pass one made "
 			"by eventfd(2)",
 			role, fd, link);
 }
 
+bool doorbell_blocks(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || !(flags & O_NONBLOCK);
+}
+
 /* Returns our own descriptor for @fd, or a negative errno. */
 static int take_eventfd(int fd, const char *role, bool *blocks, char *error)
 {
-	int own, flags, ret;
+	int own, ret;
 
 	own = doorbell_duplicate(fd, role, error);
 	if (own < 0)
@@ -50,8 +73,7 @@ static int take_eventfd(int fd, const char *role, bool *blocks, char *error)
 		close_fd(&own);
 		return ret;
 	}
-	flags = fcntl(own, F_GETFL);
-	*blocks = flags < 0 || !(flags & O_NONBLOCK);
+	*blocks = doorbell_blocks(own);
 	return own;
 }
 
@@ -78,6 +100,21 @@ uint64_t doorbell_read_counter(int fd, bool blocks)
 	}
 	n = read(fd, &count, sizeof(count));
 	return n == (ssize_t)sizeof(count) ? count : 0;
+}
+
+int doorbell_write_counter(int fd, bool blocks)
+{
+	const uint64_t one = 1;
+	ssize_t n;
+
+	if (blocks && !ready(fd, POLLOUT))
+		return 0; /* the counter is full: rung often enough */
+	do
+		n = write(fd, &one, sizeof(one));
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		return -errno;
+	return 0;
 }
 
 static int open_in(struct doorbell_in *in, const struct doorbell_in_spec *spec, char *error)
@@ -117,17 +154,7 @@ static int open_out(struct doorbell_out *out, const struct doorbell_out_spec *sp
 
 static int ring(struct doorbell_out *out)
 {
-	const uint64_t one = 1;
-	ssize_t n;
-
-	if (out->blocks && !ready(out->fd, POLLOUT))
-		return 0; /* the counter is full: rung often enough */
-	do
-		n = write(out->fd, &one, sizeof(one));
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != EAGAIN)
-		return -errno;
-	return 0;
+	return doorbell_write_counter(out->fd, out->blocks);
 }
 
 const struct doorbell_out_ops doorbell_out_eventfd = {

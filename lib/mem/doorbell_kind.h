@@ -48,4 +48,13 @@ int doorbell_duplicate(int fd, const char *role, char *error);
  */
 uint64_t doorbell_read_counter(int fd, bool blocks);
 
+/* Add 1 to an eventfd, likewise. Returns 0, also if it is full, or a negative errno. */
+int doorbell_write_counter(int fd, bool blocks);
+
+/* Whether @fd is an eventfd; true where that cannot be found out. */
+bool doorbell_is_eventfd(int fd);
+
+/* Whether the description behind @fd lacks O_NONBLOCK, which is not ours to set. */
+bool doorbell_blocks(int fd);
+
 #endif
