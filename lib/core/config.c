@@ -250,6 +250,28 @@ static int check_required(struct icbmsg_config *cfg, bool layout_only)
 	return layout_only ? 0 : check_doorbell(cfg);
 }
 
+/* Doorbells of a bus that the memory is on. */
+static int check_bus(struct icbmsg_config *cfg, const struct config_values *v)
+{
+	const struct doorbell_spec *d = &v->doorbell;
+	enum config_key_id id = KEY_DOORBELL;
+
+	if (!doorbell_needs_bus(d))
+		return 0;
+	if (!is_set(cfg, id))
+		id = d->out.kind == DOORBELL_OUT_IVSHMEM ? KEY_DOORBELL_OUT : KEY_DOORBELL_IN;
+	if (v->memory.kind != MEMORY_IVSHMEM && v->memory.kind != MEMORY_IVSHMEM_PCI)
+		return refuse(cfg, id,
+			      "ivshmem rings through the bus that the memory is on; write memory = "
+			      "ivshmem:SOCKET, or another doorbell");
+	if (v->memory.kind == MEMORY_IVSHMEM_PCI && d->out.kind == DOORBELL_OUT_IVSHMEM &&
+	    d->target.peer == IVSHMEM_ANY)
+		return refuse(cfg, id,
+			      "a guest cannot see who else is there; give the other side's id, for "
+			      "example ivshmem:0");
+	return 0;
+}
+
 /* Keys that are about interrupts only. */
 static int check_interrupt(struct icbmsg_config *cfg, const struct config_values *v)
 {
@@ -432,6 +454,8 @@ int config_resolve(struct icbmsg_config *cfg, struct config_values *out, bool la
 		ret = parse_all(cfg, &v);
 	if (ret == 0 && !layout_only)
 		ret = check_interrupt(cfg, &v);
+	if (ret == 0 && !layout_only)
+		ret = check_bus(cfg, &v);
 	if (ret == 0)
 		ret = check_regions(cfg, &v);
 	if (ret == 0)

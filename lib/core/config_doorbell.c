@@ -75,6 +75,43 @@ static bool parse_poll(struct doorbell_in_spec *out, const char *text)
 	return true;
 }
 
+static bool take_peer(int *out, const char **text)
+{
+	uint64_t peer;
+
+	if (text_take_prefix(text, "any")) {
+		*out = IVSHMEM_ANY;
+		return true;
+	}
+	if (!text_take_digits(&peer, text, 10) || peer > IVSHMEM_ID_MAX)
+		return false;
+	*out = (int)peer;
+	return true;
+}
+
+/* "" or :PEER or :PEER,VECTOR */
+static bool parse_target(struct ivshmem_target *out, const char *text)
+{
+	uint64_t vector = 0;
+
+	*out = (struct ivshmem_target){ .peer = IVSHMEM_ANY };
+	if (*text == '\0')
+		return true;
+	if (!text_take_prefix(&text, ":") || !take_peer(&out->peer, &text))
+		return false;
+	if (text_take_prefix(&text, ",") && !text_take_digits(&vector, &text, 10))
+		return false;
+	out->vector = (uint16_t)vector;
+	return *text == '\0' && vector <= IVSHMEM_VECTOR_MAX;
+}
+
+static bool parse_ivshmem(struct doorbell_spec *out, const char *text)
+{
+	out->in.kind = DOORBELL_IN_IVSHMEM;
+	out->out.kind = DOORBELL_OUT_IVSHMEM;
+	return parse_target(&out->target, text);
+}
+
 bool config_parse_doorbell(void *out, const char *text)
 {
 	struct doorbell_spec *spec = out;
@@ -83,6 +120,8 @@ bool config_parse_doorbell(void *out, const char *text)
 		return parse_eventfds(spec, text);
 	if (text_take_prefix(&text, "socket:"))
 		return parse_socket(spec, text);
+	if (text_take_prefix(&text, "ivshmem"))
+		return parse_ivshmem(spec, text);
 	if (!parse_poll(&spec->in, text))
 		return false;
 	spec->out.kind = DOORBELL_OUT_NOBODY;
@@ -123,8 +162,12 @@ bool config_parse_doorbell_in(void *out, const char *text, char why[CONFIG_WHY_S
 		in->kind = DOORBELL_IN_EVENTFD;
 		return parse_one_eventfd(&in->fd, text, why);
 	}
+	if (strcmp(text, "ivshmem") == 0) {
+		in->kind = DOORBELL_IN_IVSHMEM;
+		return true;
+	}
 	return parse_poll(in, text) ||
-	       config_why(why, "uio:DEVICE, eventfd:NUMBER, poll, poll:10us to poll:1m, "
+	       config_why(why, "uio:DEVICE, eventfd:NUMBER, ivshmem, poll, poll:10us to poll:1m, "
 			       "poll:MIN..MAX or poll:busy");
 }
 
@@ -140,8 +183,14 @@ bool config_parse_doorbell_out(void *out, const char *text, char why[CONFIG_WHY_
 		spec->kind = DOORBELL_OUT_EVENTFD;
 		return parse_one_eventfd(&spec->fd, text, why);
 	}
+	if (text_take_prefix(&text, "ivshmem")) {
+		spec->kind = DOORBELL_OUT_IVSHMEM;
+		return parse_target(&((struct doorbell_spec *)out)->target, text) ||
+		       config_why(why, "ivshmem, ivshmem:PEER or ivshmem:PEER,VECTOR");
+	}
 	if (strcmp(text, "none") != 0)
-		return config_why(why, "register:PLACE ACTION VALUE, eventfd:NUMBER or none");
+		return config_why(why, "register:PLACE ACTION VALUE, eventfd:NUMBER, "
+				       "ivshmem[:PEER[,VECTOR]] or none");
 	spec->kind = DOORBELL_OUT_NOBODY;
 	return true;
 }

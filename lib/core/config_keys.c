@@ -77,6 +77,32 @@ static bool parse_file(struct memory_spec *out, const char *path)
 	return true;
 }
 
+static bool parse_ivshmem(struct memory_spec *out, const char *path)
+{
+	if (*path == '\0' || strlen(path) > IVSHMEM_PATH_MAX)
+		return false;
+	out->kind = MEMORY_IVSHMEM;
+	strcpy(out->name, path);
+	return true;
+}
+
+/* "" or DOMAIN:BUS:DEVICE.FUNCTION, as lspci -D writes it. */
+static bool parse_ivshmem_pci(struct memory_spec *out, const char *address)
+{
+	static const char form[] = "xxxx:xx:xx.x";
+	size_t i;
+
+	for (i = 0; address[i]; i++)
+		if (i >= sizeof(form) - 1 ||
+		    (form[i] == 'x' ? !isxdigit((unsigned char)address[i]) : address[i] != form[i]))
+			return false;
+	if (i != 0 && i != sizeof(form) - 1)
+		return false;
+	out->kind = MEMORY_IVSHMEM_PCI;
+	strcpy(out->name, address);
+	return true;
+}
+
 static bool parse_memory_fd(struct memory_spec *out, const char *text)
 {
 	int fd;
@@ -94,15 +120,20 @@ static bool parse_memory(void *out, const char *text)
 		const char *prefix;
 		bool (*parse)(struct memory_spec *out, const char *text);
 	} sources[] = {
-		{ "shm:", parse_shm_name }, { "fd:", parse_memory_fd }, { "file:", parse_file },
-		{ "mem:", parse_physical }, { "uio:", parse_uio },
+		{ "shm:", parse_shm_name },
+		{ "fd:", parse_memory_fd },
+		{ "file:", parse_file },
+		{ "mem:", parse_physical },
+		{ "uio:", parse_uio },
+		{ "ivshmem:", parse_ivshmem },
+		{ "ivshmem-pci:", parse_ivshmem_pci },
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(sources) / sizeof(*sources); i++)
 		if (text_take_prefix(&text, sources[i].prefix))
 			return sources[i].parse(out, text);
-	return false;
+	return strcmp(text, "ivshmem-pci") == 0 && parse_ivshmem_pci(out, "");
 }
 
 static bool parse_yes_no(void *out, const char *text)
@@ -232,7 +263,7 @@ static bool parse_path(void *out, const char *text)
 const struct config_key config_keys[KEY_COUNT] = {
 	[KEY_MEMORY] = { "memory", parse_memory, FIELD(memory),
 			 "shm:NAME, fd:NUMBER, file:/PATH, mem:ADDRESS[+SIZE] (ADDRESS a multiple "
-			 "of 4), or uio:DEVICE[/MAP]",
+			 "of 4), uio:DEVICE[/MAP], ivshmem:SOCKET, or ivshmem-pci[:ADDRESS]",
 			 "shm:icbmsg0", NULL },
 	[KEY_MEMORY_CREATE] = { "memory-create", parse_yes_no, FIELD(memory.create), "yes or no",
 				"no", "yes" },
@@ -243,8 +274,9 @@ const struct config_key config_keys[KEY_COUNT] = {
 	[KEY_MEMORY_SYNC] = { "memory-sync", parse_yes_no, FIELD(memory.sync), "yes or no", "no",
 			      "yes" },
 	[KEY_DOORBELL] = { "doorbell", config_parse_doorbell, FIELD(doorbell),
-			   "eventfd:RX,TX (two different descriptors), socket:NUMBER, poll, "
-			   "poll:10us to poll:1m, poll:MIN..MAX, or poll:busy",
+			   "eventfd:RX,TX (two different descriptors), socket:NUMBER, "
+			   "ivshmem[:PEER[,VECTOR]], poll, poll:10us to poll:1m, poll:MIN..MAX, or "
+			   "poll:busy",
 			   "eventfd:5,6", NULL },
 	[KEY_DOORBELL_IN] = { "doorbell-in", .field = FIELD(doorbell), .example = "uio:mailbox" },
 	[KEY_DOORBELL_OUT] = { "doorbell-out", .field = FIELD(doorbell),

@@ -272,10 +272,25 @@ static void init_link(struct icbmsg *i, const struct config_values *v, const str
 	ops->init(l);
 }
 
+static int open_doorbell(struct icbmsg *i, const struct config_values *v, char *error)
+{
+	const struct doorbell_host host = { .count = &i->session->count.doorbell,
+					    .log = log_complaint,
+					    .user = i };
+	struct doorbell_spec spec = v->doorbell;
+	int ret = 0;
+
+	/* Peers of a bus that is there for its memory only need not ring us. */
+	if (doorbell_needs_bus(&spec))
+		ret = doorbell_join_bus(&spec, i->memory.bus, error);
+	else
+		memory_leave_bus(&i->memory);
+	return ret < 0 ? ret : doorbell_open(&i->doorbell, &spec, &host, error);
+}
+
 /* Memory, doorbell and descriptors; what was opened is left to instance_free() on errors. */
 static int acquire(struct icbmsg *i, struct icbmsg_config *cfg, const struct config_values *v)
 {
-	struct doorbell_host host = { .log = log_complaint, .user = i };
 	char error[MEM_ERROR_SIZE] = "";
 	int ret;
 
@@ -291,8 +306,7 @@ static int acquire(struct icbmsg *i, struct icbmsg_config *cfg, const struct con
 		return config_fail(cfg, ret,
 				   "memory: another program has this side of the link open (its "
 				   "tx-region is this one's); a link serves one program at a time");
-	host.count = &i->session->count.doorbell;
-	ret = doorbell_open(&i->doorbell, &v->doorbell, &host, error);
+	ret = open_doorbell(i, v, error);
 	if (ret < 0)
 		return config_fail(cfg, ret, "%s", error);
 	ret = wait_init(i);

@@ -13,16 +13,16 @@
 #define KINDS(table) (sizeof(table) / sizeof((table)[0]))
 
 static const struct doorbell_in_ops *const in_kinds[] = {
-	[DOORBELL_IN_EVENTFD] = &doorbell_in_eventfd,
-	[DOORBELL_IN_POLL] = &doorbell_in_poll,
-	[DOORBELL_IN_BUSY] = &doorbell_in_busy,
-	[DOORBELL_IN_UIO] = &doorbell_in_uio,
+	[DOORBELL_IN_EVENTFD] = &doorbell_in_eventfd, [DOORBELL_IN_POLL] = &doorbell_in_poll,
+	[DOORBELL_IN_BUSY] = &doorbell_in_busy,       [DOORBELL_IN_UIO] = &doorbell_in_uio,
+	[DOORBELL_IN_IVSHMEM] = &doorbell_in_ivshmem,
 };
 
 static const struct doorbell_out_ops *const out_kinds[] = {
 	[DOORBELL_OUT_EVENTFD] = &doorbell_out_eventfd,
 	[DOORBELL_OUT_SOCKET] = &doorbell_out_socket,
 	[DOORBELL_OUT_REGISTER] = &doorbell_out_register,
+	[DOORBELL_OUT_IVSHMEM] = &doorbell_out_ivshmem,
 };
 
 int doorbell_duplicate(int fd, const char *role, char *error)
@@ -49,12 +49,11 @@ static int open_in(struct doorbell_in *in, const struct doorbell_in_spec *spec, 
 		return 0;
 	if (!ops)
 		return mem_fail(error, -EINVAL, "doorbell: none is configured");
-	ret = ops->open(in, spec, error);
-	if (ret < 0)
-		return ret;
-	in->ops = ops;
 	in->rung = ops->rung;
-	return 0;
+	ret = ops->open(in, spec, error);
+	if (ret == 0)
+		in->ops = ops;
+	return ret;
 }
 
 static int open_out(struct doorbell_out *out, const struct doorbell_out_spec *spec, char *error)

@@ -14,6 +14,7 @@
 
 #include "mem/doorbell_counters.h"
 #include "mem/error.h"
+#include "mem/ivshmem.h"
 #include "mem/register.h"
 #include "mem/uio.h"
 
@@ -29,6 +30,7 @@ enum doorbell_in_kind {
 	DOORBELL_IN_POLL,      /* nobody rings; look every interval */
 	DOORBELL_IN_BUSY,      /* nobody rings; look all the time */
 	DOORBELL_IN_UIO,       /* the interrupt of a UIO device */
+	DOORBELL_IN_IVSHMEM,   /* our vectors of an ivshmem bus */
 };
 
 enum doorbell_out_kind {
@@ -37,6 +39,7 @@ enum doorbell_out_kind {
 	DOORBELL_OUT_EVENTFD,  /* an inherited eventfd */
 	DOORBELL_OUT_SOCKET,   /* a packet; who owns the socket reads it */
 	DOORBELL_OUT_REGISTER, /* a register of the other side's interrupt controller, or the like */
+	DOORBELL_OUT_IVSHMEM,  /* other peers of an ivshmem bus */
 };
 
 struct doorbell_in_spec {
@@ -46,6 +49,7 @@ struct doorbell_in_spec {
 	int64_t interval_max_ns;  /* up to this */
 	char name[UIO_NAME_SIZE]; /* UIO: as uio_find() takes it */
 	struct register_list ack; /* UIO: at every interrupt, before it is enabled again */
+	struct ivshmem *bus;      /* IVSHMEM: set by doorbell_join_bus() */
 	const char *root;         /* as registers_open()'s */
 };
 
@@ -53,13 +57,15 @@ struct doorbell_out_spec {
 	enum doorbell_out_kind kind;
 	int fd;                    /* EVENTFD, SOCKET; duplicated, never closed */
 	struct register_list ring; /* REGISTER */
+	struct ivshmem *bus;       /* IVSHMEM: as above */
 	const char *root;
 };
 
 struct doorbell_spec {
 	struct doorbell_in_spec in;
 	struct doorbell_out_spec out;
-	struct register_list setup; /* once, before anything else */
+	struct register_list setup;   /* once, before anything else */
+	struct ivshmem_target target; /* IVSHMEM: whom to ring */
 };
 
 /* What the owner of a doorbell gives to it; it outlives the doorbell. */
@@ -93,6 +99,15 @@ struct doorbell {
 	struct doorbell_in in;
 	struct doorbell_out out;
 };
+
+/* Whether one of the kinds is IVSHMEM. */
+bool doorbell_needs_bus(const struct doorbell_spec *spec);
+
+/*
+ * Let those be on @bus, which outlives the doorbell; NULL, for memory that came from none, is an
+ * error. Returns 0 or a negative errno with one line in @error.
+ */
+int doorbell_join_bus(struct doorbell_spec *spec, struct ivshmem *bus, char error[MEM_ERROR_SIZE]);
 
 #define DOORBELL_CLOSED ((struct doorbell){ .in = { .fd = -1 }, .out = { .fd = -1 } })
 

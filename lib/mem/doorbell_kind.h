@@ -13,7 +13,7 @@ struct doorbell_in_ops {
 	bool rung; /* doorbell_is_rung() from the beginning */
 	bool busy; /* doorbell_is_busy() */
 
-	/* Fill in @in, which is closed but has its host, on success; the caller sets ops, rung. */
+	/* Fill in @in, which is closed but has its host and rung, on success; the caller sets ops. */
 	int (*open)(struct doorbell_in *in, const struct doorbell_in_spec *spec, char *error);
 
 	/* Free what is in state; fd is closed by the caller. NULL: nothing to do. */
@@ -35,9 +35,9 @@ struct doorbell_out_ops {
 };
 
 extern const struct doorbell_in_ops doorbell_in_eventfd, doorbell_in_poll, doorbell_in_busy;
-extern const struct doorbell_in_ops doorbell_in_uio;
+extern const struct doorbell_in_ops doorbell_in_uio, doorbell_in_ivshmem;
 extern const struct doorbell_out_ops doorbell_out_eventfd, doorbell_out_socket;
-extern const struct doorbell_out_ops doorbell_out_register;
+extern const struct doorbell_out_ops doorbell_out_register, doorbell_out_ivshmem;
 
 /* Our own descriptor for @fd, whose @role is for the message, or a negative errno. */
 int doorbell_duplicate(int fd, const char *role, char *error);

@@ -13,12 +13,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mem/ivshmem.h"
 #include "mem/memory_source.h"
 #include "util/cleanup.h"
 
 static const struct memory_source *const sources[] = {
-	[MEMORY_SHM] = &memory_shm,       [MEMORY_FD] = &memory_fd,   [MEMORY_FILE] = &memory_file,
-	[MEMORY_DEVMEM] = &memory_devmem, [MEMORY_UIO] = &memory_uio,
+	[MEMORY_SHM] = &memory_shm,
+	[MEMORY_FD] = &memory_fd,
+	[MEMORY_FILE] = &memory_file,
+	[MEMORY_DEVMEM] = &memory_devmem,
+	[MEMORY_UIO] = &memory_uio,
+	[MEMORY_IVSHMEM] = &memory_ivshmem,
+	[MEMORY_IVSHMEM_PCI] = &memory_ivshmem_pci,
 };
 
 int memory_fail(const struct memory_attempt *a, int ret, const char *format, ...)
@@ -76,6 +82,7 @@ int memory_map(struct memory *m, const struct memory_spec *spec, bool read_only,
 	ret = check_alignment(&a, &out);
 	if (ret < 0) {
 		window_unmap(&out.window);
+		memory_leave_bus(&out);
 		return ret;
 	}
 	if (spec->type_given)
@@ -107,8 +114,15 @@ int memory_claim(struct memory *m, uint64_t offset, uint64_t size)
 	return 0;
 }
 
+void memory_leave_bus(struct memory *m)
+{
+	ivshmem_free(m->bus);
+	m->bus = NULL;
+}
+
 void memory_disown(struct memory *m)
 {
+	memory_leave_bus(m);
 	/* Closing is not enough: the mapping keeps the open file, and so the lock. */
 	if (m->claimed_size > 0)
 		lock(m, F_UNLCK, m->claimed_offset, m->claimed_size);

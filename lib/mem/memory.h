@@ -24,16 +24,21 @@
 
 enum memory_kind {
 	MEMORY_NONE,
-	MEMORY_SHM,    /* POSIX shared memory by name */
-	MEMORY_FD,     /* an inherited descriptor: memfd, file, ... */
-	MEMORY_FILE,   /* a file by path: a PCI device's resourceN, ... */
-	MEMORY_DEVMEM, /* physical memory by address, through /dev/mem */
-	MEMORY_UIO,    /* a map of a UIO device */
+	MEMORY_SHM,         /* POSIX shared memory by name */
+	MEMORY_FD,          /* an inherited descriptor: memfd, file, ... */
+	MEMORY_FILE,        /* a file by path: a PCI device's resourceN, ... */
+	MEMORY_DEVMEM,      /* physical memory by address, through /dev/mem */
+	MEMORY_UIO,         /* a map of a UIO device */
+	MEMORY_IVSHMEM,     /* that of an ivshmem server */
+	MEMORY_IVSHMEM_PCI, /* that of a guest's ivshmem device */
 };
+
+struct ivshmem;
 
 struct memory_spec {
 	enum memory_kind kind;
-	char name[MEMORY_NAME_MAX + 1]; /* SHM: with its leading slash; FILE: path; UIO: device */
+	char name[MEMORY_NAME_MAX + 1]; /* SHM: with its leading slash; FILE: path; UIO: device;
+					 * IVSHMEM: socket; IVSHMEM_PCI: address or "" */
 	char map[MEMORY_MAP_MAX + 1];   /* UIO: mapN or the map's name, "" for the first */
 	int fd;                         /* FD; duplicated, never closed */
 	uint64_t address;               /* DEVMEM: of the first byte; a multiple of 4 */
@@ -46,7 +51,8 @@ struct memory_spec {
 	const char *user;               /* who needs them, for messages; NULL: the regions */
 	bool type_given;                /* `type` counts; otherwise the source decides */
 	enum mem_type type;
-	const char *root; /* a folder to take for "/" in DEVMEM and UIO, for tests; else NULL */
+	const char *root; /* a folder to take for "/" in DEVMEM, UIO and IVSHMEM_PCI, for
+			   * tests; else NULL */
 };
 
 struct memory {
@@ -57,6 +63,7 @@ struct memory {
 	int fd;      /* of the object; -1 if it was mapped read-only, or disowned */
 	uint64_t at; /* where in the object base is, as others who claim parts of it count */
 	uint64_t claimed_offset, claimed_size;
+	struct ivshmem *bus; /* that it came from, for doorbells; NULL if there is none */
 };
 
 /*
@@ -75,7 +82,10 @@ int memory_map(struct memory *m, const struct memory_spec *spec, bool read_only,
  */
 int memory_claim(struct memory *m, uint64_t offset, uint64_t size);
 
-/* Let others claim what was claimed; the memory stays mapped. */
+/* Leave the bus it came from, if it came from one: nobody will be rung there. */
+void memory_leave_bus(struct memory *m);
+
+/* Let others claim what was claimed, and leave the bus; the memory stays mapped. */
 void memory_disown(struct memory *m);
 
 void memory_unmap(struct memory *m);

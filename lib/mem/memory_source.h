@@ -35,6 +35,7 @@ struct memory_source {
 };
 
 extern const struct memory_source memory_shm, memory_fd, memory_file, memory_devmem, memory_uio;
+extern const struct memory_source memory_ivshmem, memory_ivshmem_pci;
 
 /* PREFIX and the name; a long one is cut in the middle of a message, never at the end of it. */
 void memory_label(char *out, const char *prefix, const char *name);

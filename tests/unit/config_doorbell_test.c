@@ -128,6 +128,71 @@ static void only_interrupts_are_acknowledged(void **state)
 	assert_int_equal(v.doorbell.in.ack.at[0].action, REGISTER_W1C);
 }
 
+static void peers_and_vectors_of_a_bus(void **state)
+{
+	struct config_values v;
+
+	(void)state;
+	set_all();
+	set("memory", "ivshmem:/run/bus");
+	set("doorbell", "ivshmem");
+	v = resolve();
+	assert_int_equal(v.memory.kind, MEMORY_IVSHMEM);
+	assert_string_equal(v.memory.name, "/run/bus");
+	assert_int_equal(v.doorbell.in.kind, DOORBELL_IN_IVSHMEM);
+	assert_int_equal(v.doorbell.out.kind, DOORBELL_OUT_IVSHMEM);
+	assert_int_equal(v.doorbell.target.peer, IVSHMEM_ANY);
+	assert_int_equal(v.doorbell.target.vector, 0);
+	set("doorbell", "ivshmem:65535");
+	assert_int_equal(resolve().doorbell.target.peer, 65535);
+	set("doorbell", "ivshmem:any,7");
+	v = resolve();
+	assert_int_equal(v.doorbell.target.peer, IVSHMEM_ANY);
+	assert_int_equal(v.doorbell.target.vector, 7);
+	set("memory", "ivshmem-pci");
+	assert_unresolved("doorbell: a guest cannot see who else is there");
+	set("doorbell", "ivshmem:2,1");
+	v = resolve();
+	assert_int_equal(v.memory.kind, MEMORY_IVSHMEM_PCI);
+	assert_string_equal(v.memory.name, "");
+	assert_int_equal(v.doorbell.target.peer, 2);
+	assert_int_equal(v.doorbell.target.vector, 1);
+	set("memory", "ivshmem-pci:0000:00:1f.7");
+	assert_string_equal(resolve().memory.name, "0000:00:1f.7");
+	set("memory", "shm:x");
+	assert_unresolved("doorbell: ivshmem rings through the bus that the memory is on");
+}
+
+static void paths_of_sockets_are_short(void **state)
+{
+	char text[8 + IVSHMEM_PATH_MAX + 2] = "ivshmem:";
+
+	(void)state;
+	memset(text + 8, 'x', IVSHMEM_PATH_MAX);
+	assert_int_equal(config_set(cfg, "memory", text), 0);
+	text[8 + IVSHMEM_PATH_MAX] = 'x';
+	assert_int_equal(config_set(cfg, "memory", text), -EINVAL);
+}
+
+static void a_bus_may_ring_one_way(void **state)
+{
+	struct config_values v;
+
+	(void)state;
+	set_all();
+	set("memory", "ivshmem:/run/bus");
+	set("doorbell-in", "poll:1ms");
+	set("doorbell-out", "ivshmem:1");
+	v = resolve();
+	assert_int_equal(v.doorbell.in.kind, DOORBELL_IN_POLL);
+	assert_int_equal(v.doorbell.target.peer, 1);
+	set("doorbell-in", "ivshmem");
+	set("doorbell-out", "none");
+	assert_int_equal(resolve().doorbell.in.kind, DOORBELL_IN_IVSHMEM);
+	set("memory", "shm:x");
+	assert_unresolved("doorbell-in: ivshmem rings through");
+}
+
 static void intervals_may_adapt(void **state)
 {
 	struct config_values v;
@@ -235,11 +300,13 @@ static void wrong_parts_are_named(void **state)
 		{ "doorbell-in", "uio:", "uio: takes the name or number of a UIO device" },
 		{ "doorbell-in", "uio:mu/map0", "whole device, so write uio:mu" },
 		{ "doorbell-in", "eventfd:5,6", "eventfd: takes the number of one descriptor" },
-		{ "doorbell-in", "none", "uio:DEVICE, eventfd:NUMBER, poll" },
+		{ "doorbell-out", "ivshmem:x", "ivshmem, ivshmem:PEER or ivshmem:PEER,VECTOR" },
+		{ "doorbell-out", "ivshmem:1,65536", "ivshmem:PEER,VECTOR" },
+		{ "doorbell-in", "none", "uio:DEVICE, eventfd:NUMBER, ivshmem, poll" },
 		{ "doorbell-in", "poll:5",
 		  "poll:MIN..MAX or poll:busy; write for example "
 		  "doorbell-in = uio:mailbox" },
-		{ "doorbell-out", "poll", "register:PLACE ACTION VALUE, eventfd:NUMBER or none" },
+		{ "doorbell-out", "poll", "register:PLACE ACTION VALUE, eventfd:NUMBER, ivshmem" },
 		{ "doorbell-out", "eventfd:x", "the number of one descriptor" },
 		{ "doorbell-out", "register:", "\"\" is no place of a register: mem:ADDRESS" },
 		{ "doorbell-out", "register:0x1000 write32 1", "\"0x1000\" is no place" },
@@ -326,16 +393,54 @@ static void the_example_is_right(void **state)
 	}
 }
 
+/* Another one: who is rung from host and guest. */
+static void the_bus_example_is_right(void **state)
+{
+	static const struct {
+		const char *name;
+		enum memory_kind memory;
+		int peer;
+	} all[] = {
+		{ "core", MEMORY_IVSHMEM, IVSHMEM_ANY },
+		{ "host", MEMORY_IVSHMEM, IVSHMEM_ANY },
+		{ "guest", MEMORY_IVSHMEM_PCI, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct icbmsg_config *own;
+		struct config_values v;
+
+		assert_int_equal(config_new(&own), 0);
+		if (config_load(own, IVSHMEM_CONF, all[i].name) != 0 ||
+		    config_resolve(own, &v, false) != 0)
+			fail_msg("%s", config_error(own));
+		config_free(own);
+		assert_int_equal(v.memory.kind, all[i].memory);
+		assert_int_equal(v.doorbell.in.kind, DOORBELL_IN_IVSHMEM);
+		assert_int_equal(v.doorbell.target.peer, all[i].peer);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(each_direction_has_its_key),    T(both_directions_are_needed_once),
-		T(the_other_direction_is_needed), T(only_interrupts_are_acknowledged),
-		T(intervals_may_adapt),           T(places_of_registers),
-		T(actions_on_registers),          T(several_accesses),
-		T(wrong_parts_are_named),         T(long_words_are_refused),
+		T(each_direction_has_its_key),
+		T(both_directions_are_needed_once),
+		T(the_other_direction_is_needed),
+		T(only_interrupts_are_acknowledged),
+		T(peers_and_vectors_of_a_bus),
+		T(a_bus_may_ring_one_way),
+		T(paths_of_sockets_are_short),
+		T(intervals_may_adapt),
+		T(places_of_registers),
+		T(actions_on_registers),
+		T(several_accesses),
+		T(wrong_parts_are_named),
+		T(long_words_are_refused),
 		T(the_example_is_right),
+		T(the_bus_example_is_right),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
