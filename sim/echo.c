@@ -29,6 +29,7 @@ static const char help[] =
 	"      --size BYTES                 of a source's messages (64)\n"
 	"      --shm NAME                   share memory by this name; then polls, by default every 1ms\n"
 	"      --memory-fd N                share this inherited memory\n"
+	"      --ivshmem SOCKET             share memory and doorbells of the ivshmem server there\n"
 	"      --db-rx-fd N, --db-tx-fd N   inherited eventfds: rung for this core, rung by it\n"
 	"      --poll DURATION              look at the memory that often; no doorbells\n"
 	"      --instance NAME              in the configuration (echo)\n"
@@ -52,6 +53,7 @@ enum {
 	OPT_SIZE,
 	OPT_SHM,
 	OPT_MEMORY_FD,
+	OPT_IVSHMEM,
 	OPT_RX_FD,
 	OPT_TX_FD,
 	OPT_POLL,
@@ -70,6 +72,7 @@ static const struct option long_options[] = {
 	{ "size", required_argument, NULL, OPT_SIZE },
 	{ "shm", required_argument, NULL, OPT_SHM },
 	{ "memory-fd", required_argument, NULL, OPT_MEMORY_FD },
+	{ "ivshmem", required_argument, NULL, OPT_IVSHMEM },
 	{ "db-rx-fd", required_argument, NULL, OPT_RX_FD },
 	{ "db-tx-fd", required_argument, NULL, OPT_TX_FD },
 	{ "poll", required_argument, NULL, OPT_POLL },
@@ -122,6 +125,9 @@ static bool take_transport(struct echo_options *o, int c)
 		return true;
 	case OPT_MEMORY_FD:
 		o->memory_fd = descriptor("--memory-fd", optarg);
+		return true;
+	case OPT_IVSHMEM:
+		o->ivshmem = optarg;
 		return true;
 	case OPT_RX_FD:
 		o->bell_rx = descriptor("--db-rx-fd", optarg);
@@ -178,16 +184,18 @@ static const struct args args = { help, "+h", long_options, take_option };
 /* Memory and doorbells that the other side can get at. */
 static void check_transport(struct echo_options *o)
 {
-	if (o->shm && o->memory_fd >= 0)
-		tool_usage("echo: --shm and --memory-fd exclude each other");
-	if (!o->shm && o->memory_fd < 0 && !o->command)
-		tool_usage("echo: nobody could get at its memory; say --shm NAME, --memory-fd N or "
-			   "-- COMMAND");
+	if ((o->shm != NULL) + (o->memory_fd >= 0) + (o->ivshmem != NULL) > 1)
+		tool_usage("echo: --shm, --memory-fd and --ivshmem exclude each other");
+	if (!o->shm && o->memory_fd < 0 && !o->ivshmem && !o->command)
+		tool_usage("echo: nobody could get at its memory; say --shm NAME, --memory-fd N, "
+			   "--ivshmem SOCKET or -- COMMAND");
+	if (o->ivshmem && o->bell_rx >= 0)
+		tool_usage("echo: --ivshmem and --db-rx-fd exclude each other");
 	if ((o->bell_rx >= 0) != (o->bell_tx >= 0))
 		tool_usage("echo: --db-rx-fd and --db-tx-fd belong together");
 	if (o->poll && o->bell_rx >= 0)
 		tool_usage("echo: --poll and --db-rx-fd exclude each other");
-	if (!o->poll && o->bell_rx < 0 && !o->command)
+	if (!o->poll && o->bell_rx < 0 && !o->ivshmem && !o->command)
 		o->poll = "1ms";
 	if (o->poll && fault_doorbells(&o->faults))
 		tool_usage("echo: with --poll there are no doorbells to drop, delay or merge; say "

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "bus_client.h"
 #include "faults.h"
 #include "geometry.h"
 
@@ -24,6 +25,7 @@ struct echo_options {
 	uint32_t size;        /* of a source's messages */
 	const char *shm;      /* NULL: a memfd, or memory_fd */
 	int memory_fd;        /* -1: none given */
+	const char *ivshmem;  /* socket of a server, or NULL */
 	int bell_rx, bell_tx; /* -1: none given */
 	int64_t poll_ns;      /* 0: eventfds */
 	const char *poll;     /* as given */
@@ -45,7 +47,8 @@ struct echo_link {
 	int wake_fd; /* this core waits on it: bell_rx, a timer, or what faults leave of it */
 	int ring_fd; /* this core rings it, likewise; -1 when polling */
 	struct faults faults;
-	int config_fd; /* with a command: its configuration */
+	struct bus_client bus; /* with --ivshmem: bell_tx is passed on to it */
+	int config_fd;         /* with a command: its configuration */
 };
 
 /* echo_link.c. An exit status, having said why. */
@@ -53,6 +56,11 @@ int echo_link_open(struct echo_link *l, const struct echo_options *o);
 void echo_link_close(struct echo_link *l);
 /* The configuration section for the tool's side. */
 void echo_link_print(const struct echo_link *l, FILE *out);
+/* What the ivshmem server's news and this core's rings for it come through. */
+#define ECHO_BUS_POLLFDS 2
+struct pollfd;
+void echo_link_poll_bus(const struct echo_link *l, struct pollfd fds[ECHO_BUS_POLLFDS]);
+void echo_link_work_bus(struct echo_link *l, const struct pollfd fds[ECHO_BUS_POLLFDS]);
 /* Whether anything goes wrong on purpose. */
 bool echo_link_faulty(const struct echo_link *l);
 /* The line of --banner, if it is wanted. */

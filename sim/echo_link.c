@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Memory and doorbells between the echoing core and a tool. Unrelated programs meet in POSIX shared
- * memory and poll; eventfds have to be inherited, from whoever started both or by a command that is
- * started here.
+ * memory and poll, or at an ivshmem server and ring; eventfds have to be inherited otherwise, from
+ * whoever started both or by a command that is started here.
  */
 #include "echo.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -70,6 +72,9 @@ static int open_memory(struct echo_link *l)
 			return sim_fail_errno("--memory-fd: the descriptor is not open here");
 	} else if (o->shm) {
 		status = open_shm(l, o->shm);
+	} else if (o->ivshmem) {
+		status = bus_client_open(&l->bus, o->ivshmem, o->poll_ns > 0);
+		l->memory_fd = take_fd(&l->bus.memory_fd);
 	} else {
 		l->memory_fd = memfd_create("icbmsg-sim", MFD_CLOEXEC);
 	}
@@ -107,7 +112,7 @@ static int open_bells(struct echo_link *l)
 		l->bell_rx = fcntl(o->bell_rx, F_DUPFD_CLOEXEC, 0);
 		l->bell_tx = fcntl(o->bell_tx, F_DUPFD_CLOEXEC, 0);
 	} else {
-		l->bell_rx = parent_bell();
+		l->bell_rx = o->ivshmem ? take_fd(&l->bus.bell) : parent_bell();
 		l->bell_tx = parent_bell();
 	}
 	if (l->bell_rx >= 0 && l->bell_tx >= 0)
@@ -139,11 +144,45 @@ static int connect_bells(struct echo_link *l)
 	return SIM_OK;
 }
 
+enum { FD_NEWS, FD_RINGS };
+
+void echo_link_poll_bus(const struct echo_link *l, struct pollfd fds[ECHO_BUS_POLLFDS])
+{
+	bool rings = l->options->ivshmem && l->options->poll_ns == 0;
+
+	fds[FD_NEWS] = (struct pollfd){ .fd = l->bus.socket, .events = POLLIN };
+	fds[FD_RINGS] = (struct pollfd){ .fd = rings ? l->bell_tx : -1, .events = POLLIN };
+}
+
+void echo_link_work_bus(struct echo_link *l, const struct pollfd fds[ECHO_BUS_POLLFDS])
+{
+	uint64_t count;
+
+	if (fds[FD_NEWS].revents)
+		bus_client_work(&l->bus);
+	if (fds[FD_RINGS].revents && read(l->bell_tx, &count, sizeof(count)) > 0)
+		bus_client_ring(&l->bus);
+}
+
 bool echo_link_faulty(const struct echo_link *l)
 {
 	const struct fault_options *o = &l->options->faults;
 
 	return fault_relays(o) || o->corrupt > 0;
+}
+
+/* The other side may be started in another folder. */
+static void print_memory(const struct echo_link *l, FILE *out)
+{
+	const struct echo_options *o = l->options;
+	_cleanup_(free_ptr) char *path = o->ivshmem ? realpath(o->ivshmem, NULL) : NULL;
+
+	if (o->ivshmem)
+		fprintf(out, "memory = ivshmem:%s\n", path ? path : o->ivshmem);
+	else if (o->shm)
+		fprintf(out, "memory = shm:%s\n", o->shm);
+	else
+		fprintf(out, "memory = fd:%d\n", o->memory_fd >= 0 ? o->memory_fd : l->memory_fd);
 }
 
 void echo_link_print(const struct echo_link *l, FILE *out)
@@ -155,12 +194,11 @@ void echo_link_print(const struct echo_link *l, FILE *out)
 	fprintf(out,
 		"# The other end of an " SIM_NAME " echo, for icbmsg-cat --direct and others.\n");
 	fprintf(out, "[instance %s]\n", o->instance);
-	if (o->shm)
-		fprintf(out, "memory = shm:%s\n", o->shm);
-	else
-		fprintf(out, "memory = fd:%d\n", o->memory_fd >= 0 ? o->memory_fd : l->memory_fd);
+	print_memory(l, out);
 	if (o->poll)
 		fprintf(out, "doorbell = poll:%s\n", o->poll);
+	else if (o->ivshmem)
+		fprintf(out, "doorbell = ivshmem\n");
 	else if (o->bell_rx >= 0)
 		fprintf(out, "doorbell = eventfd:%d,%d\n", o->bell_tx, o->bell_rx);
 	else
@@ -185,6 +223,8 @@ void echo_link_banner(const struct echo_link *l)
 		fprintf(f, " %s", o->endpoint[i]);
 	if (o->shm)
 		fprintf(f, " at shm:%s", o->shm);
+	if (o->ivshmem)
+		fprintf(f, " at ivshmem:%s as peer %" PRId64, o->ivshmem, l->bus.id);
 	if (o->poll)
 		fprintf(f, ", polling every %s", o->poll);
 	fputc('\n', f);
@@ -222,6 +262,7 @@ int echo_link_open(struct echo_link *l, const struct echo_options *o)
 		.config_fd = -1,
 	};
 	faults_init(&l->faults, &o->faults);
+	bus_client_init(&l->bus);
 	status = open_memory(l);
 	if (status == SIM_OK && o->poll_ns > 0)
 		status = open_timer(l, o->poll_ns);
@@ -244,6 +285,7 @@ void echo_link_close(struct echo_link *l)
 	if (l->created)
 		shm_unlink(l->options->shm);
 	faults_close(&l->faults);
+	bus_client_close(&l->bus);
 	close_fd(&l->memory_fd);
 	close_fd(&l->bell_rx);
 	close_fd(&l->bell_tx);

@@ -53,14 +53,18 @@ static bool stopped(const struct echo_core *c)
 static int sleep_some(struct echo_core *c, int signal_fd)
 {
 	bool still = stopped(c);
-	struct pollfd fds[2 + FAULTS_POLLFDS] = {
+	struct pollfd fds[2 + ECHO_BUS_POLLFDS + FAULTS_POLLFDS] = {
 		{ .fd = signal_fd, .events = POLLIN },
 		{ .fd = still ? -1 : c->link->wake_fd, .events = POLLIN },
 	};
-	int ret = faults_sleep(&c->link->faults, fds, sizeof(fds) / sizeof(fds[0]),
-			       c->more && !still ? 0 : INT64_MAX);
+	int ret;
+
+	echo_link_poll_bus(c->link, fds + 2);
+	ret = faults_sleep(&c->link->faults, fds, sizeof(fds) / sizeof(fds[0]),
+			   c->more && !still ? 0 : INT64_MAX);
 
 	c->woken = (fds[1].revents & POLLIN) != 0;
+	echo_link_work_bus(c->link, fds + 2);
 	return ret;
 }
 

@@ -7,6 +7,7 @@
 #include "args.h"
 #include "echo.h"
 #include "restart.h"
+#include "serve.h"
 #include "transfer.h"
 
 static const char help[] =
@@ -17,6 +18,7 @@ static const char help[] =
 	"  restart-loop\n"
 	"             one of two cores is killed and started again, over and over\n"
 	"  echo       a core for other tools to talk to; it sends back what it gets\n"
+	"  serve      an ivshmem server: memory and doorbells for programs and QEMU's guests\n"
 	"\n"
 	"  -h, --help     this text; '" SIM_NAME " COMMAND --help' tells about a command\n"
 	"  -V, --version  the version\n";
@@ -41,6 +43,8 @@ int main(int argc, char **argv)
 		return run(echo_main, argc, argv);
 	if (strcmp(command, "restart-loop") == 0)
 		return run(restart_main, argc, argv);
+	if (strcmp(command, "serve") == 0)
+		return run(serve_main, argc, argv);
 	if (strcmp(command, "-h") == 0 || strcmp(command, "--help") == 0) {
 		sim_help(help);
 	}

@@ -31,8 +31,8 @@ completed() {
 
 @test "every option of every program's help, and no other word" {
 	for command in icbmsg-cat icbmsgd "icbmsgctl list" "icbmsgctl stats" "icbmsgctl layout" \
-		"icbmsgctl config" "icbmsgctl inspect" "icbmsgctl counters" "icbmsg-sim echo" "icbmsg-sim transfer" \
-		"icbmsg-sim restart-loop"; do
+		"icbmsgctl config" "icbmsgctl inspect" "icbmsgctl counters" "icbmsg-sim echo" \
+		"icbmsg-sim transfer" "icbmsg-sim restart-loop" "icbmsg-sim serve"; do
 		completed "$command --"
 		# shellcheck disable=SC2086 # a program and its command
 		wanted=$($command --help | grep -E '^ +-' | grep -oE '(^| )--[a-z-]+' | sort -u | xargs)
@@ -57,7 +57,10 @@ completed() {
 	completed 'icbmsgctl '
 	[ "$replies" = 'clients config counters export inspect layout list records reload stats' ]
 	completed 'icbmsg-sim '
-	[ "$replies" = 'echo restart-loop transfer' ]
+	[ "$replies" = 'echo restart-loop serve transfer' ]
+	touch bus
+	completed 'icbmsg-sim serve b'
+	[ "$replies" = bus ]
 	completed 'icbmsg-cat --format h'
 	[ "$replies" = hex ]
 	completed 'icbmsg-cat --input=len'

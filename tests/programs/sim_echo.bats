@@ -221,7 +221,7 @@ await() {
 
 @test "options that do not go together are named" {
 	run -2 "$sim" echo
-	[[ $output == *'say --shm NAME, --memory-fd N or -- COMMAND'* ]]
+	[[ $output == *'say --shm NAME, --memory-fd N, --ivshmem SOCKET or -- COMMAND'* ]]
 	run -2 "$sim" echo --shm "$shm" --db-rx-fd 5
 	[[ $output == *'--db-rx-fd and --db-tx-fd belong together'* ]]
 	run -2 "$sim" echo --shm "$shm" --endpoint ''
