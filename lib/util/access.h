@@ -38,27 +38,54 @@ static inline uint32_t shm_load32(const void *p)
 
 static inline void shm_store32(void *p, uint32_t v)
 {
+#if defined(__riscv)
+	/* Up to version 12 gcc makes an atomic store an amoswap, which device memory may not bear. */
+	*(volatile shm_word *)p = htole32(v);
+#else
 	__atomic_store_n((shm_word *)p, htole32(v), __ATOMIC_RELAXED);
+#endif
 }
 
 /* Nothing after this load is read before it: for an index that announces data. */
 static inline uint32_t shm_load32_acquire(const void *p)
 {
-	uint32_t v = __atomic_load_n((const shm_word *)p, __ATOMIC_ACQUIRE);
+#if BARRIER_EXPLICIT
+	uint32_t v = shm_load32(p);
 
-#if defined(__aarch64__) || defined(__arm__) || defined(__riscv)
 	barrier_acquire();
+	return v;
+#else
+	return le32toh(__atomic_load_n((const shm_word *)p, __ATOMIC_ACQUIRE));
 #endif
-	return le32toh(v);
 }
 
 /* Everything before this store is visible before it: for an index that announces data or space. */
 static inline void shm_store32_release(void *p, uint32_t v)
 {
-#if defined(__aarch64__) || defined(__arm__) || defined(__riscv)
+#if BARRIER_EXPLICIT
 	barrier_release();
-#endif
+	shm_store32(p, v);
+#else
 	__atomic_store_n((shm_word *)p, htole32(v), __ATOMIC_RELEASE);
+#endif
+}
+
+/* In normal memory: the one read-modify-write of all shared memory. */
+static inline bool shm_swap32(void *p, uint32_t old, uint32_t v)
+{
+	uint32_t expected = htole32(old);
+#if BARRIER_EXPLICIT
+	bool done;
+
+	barrier_release();
+	done = __atomic_compare_exchange_n((shm_word *)p, &expected, htole32(v), false,
+					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	barrier_acquire();
+	return done;
+#else
+	return __atomic_compare_exchange_n((shm_word *)p, &expected, htole32(v), false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+#endif
 }
 
 /*
@@ -67,14 +94,8 @@ static inline void shm_store32_release(void *p, uint32_t v)
  */
 static inline bool shm_replace32(void *p, uint32_t old, uint32_t v, enum mem_type type)
 {
-	uint32_t expected = htole32(old);
-
-#if defined(__aarch64__) || defined(__arm__) || defined(__riscv)
-	barrier_release();
-#endif
 	if (type == MEM_NORMAL)
-		return __atomic_compare_exchange_n((shm_word *)p, &expected, htole32(v), false,
-						   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+		return shm_swap32(p, old, v);
 	if (shm_load32(p) != old)
 		return false;
 	shm_store32_release(p, v);

@@ -5,10 +5,20 @@
  * The other domain can be a microcontroller that shares memory with Linux but sits outside its
  * inner shareable domain, where the barriers that C11 fences compile to (dmb ish) do not reach. On
  * Arm the outer shareable variants are used instead; elsewhere the compiler's own fences are right.
- * Everything that orders shared memory goes through these three.
+ * Everything that orders shared memory goes through these three; tests/build/barriers.bats looks at
+ * what compilers make of them.
+ *
+ * BARRIER_EXPLICIT: an ordered access is a relaxed one and a barrier. Otherwise the compiler's own
+ * ordered accesses reach as far.
  */
 #ifndef ICBMSG_UTIL_BARRIER_H
 #define ICBMSG_UTIL_BARRIER_H
+
+#if defined(__aarch64__) || defined(__arm__) || defined(__riscv)
+#define BARRIER_EXPLICIT 1
+#else
+#define BARRIER_EXPLICIT 0
+#endif
 
 #if defined(__aarch64__)
 
