@@ -7,8 +7,8 @@
 #include "wire/blocks.c"
 #include "wire/ring.c"
 
-#define LOOK(type, name, parameters)                                                               \
-	type look_##name parameters;                                                               \
+#define LOOK(type, name, parameters) \
+	type look_##name parameters; \
 	type look_##name parameters
 
 LOOK(void, acquire, (void))
