@@ -30,7 +30,7 @@
  * hundred packets were rung for, and their rings come after; that is none.
  */
 #define STORM_ROW 512u
-#define STORM_TIME (NS_PER_SECOND / 4)
+#define STORM_TIME (NS_PER_SECOND / 2)
 
 /* How long to leave the interrupt disabled: at first, and at most. */
 #define PAUSE_MIN (NS_PER_SECOND / 100)

@@ -515,7 +515,7 @@ static void slow_rows_are_no_storm(void **state)
 		uio_fuse_interrupt(&fake);
 		assert_int_equal(doorbell_clear(&bell), 200);
 		doorbell_looked(&bell, 200, false);
-		now_ns += 150 * MS;
+		now_ns += 300 * MS;
 	}
 	assert_int_equal(count.interrupt_storms, 0);
 	assert_true(device->enabled);
