@@ -154,7 +154,7 @@ static int setup(void **state)
 	assert_true(uio_fuse_start(&t.uio, t.root));
 	t.uio.device->level = true;
 	t.memory = memfd_create("link", MFD_CLOEXEC);
-	assert_int_equal(ftruncate(t.memory, 2 * REGION), 0);
+	assert_int_equal(ftruncate(t.memory, 2 * (off_t)REGION), 0);
 	t.to_b = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t.from_b = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	open_a();
