@@ -5,6 +5,7 @@
 #include "confine.h"
 
 #include <cap-ng.h>
+#include <ctype.h>
 #include <errno.h>
 #include <glob.h>
 #include <grp.h>
@@ -181,15 +182,25 @@ static void add_matches(struct paths *p, const char *pattern)
 	globfree(&found);
 }
 
+/* Whether @value has a word that begins with @source: "mem:" is also the end of "ivshmem:". */
+static bool names(const char *value, const char *source)
+{
+	const char *at = strstr(value, source);
+
+	while (at && at > value && isalpha((unsigned char)at[-1]))
+		at = strstr(at + 1, source);
+	return at;
+}
+
 /*
  * The devices that memory, or accesses to registers, name somewhere in @value. A path ends where one
  * can end there.
  */
 static void add_devices(struct paths *p, const char *value)
 {
-	if (strstr(value, "mem:"))
+	if (names(value, "mem:"))
 		add(p, strdup("/dev/mem"), CONFINE_WRITE);
-	if (strstr(value, "uio:")) {
+	if (names(value, "uio:")) {
 		add_matches(p, "/dev/uio*");
 		/* To enable the interrupts of PCI devices. */
 		add_matches(p, "/sys/class/uio/uio*/device/config");

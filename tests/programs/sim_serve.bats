@@ -19,6 +19,7 @@ setup() {
 
 teardown() {
 	local pid
+	rm -f "/dev/shm/none-$$"
 	for pid in $core $other $idle $server; do
 		kill -KILL "$pid" || true
 	done
@@ -201,6 +202,16 @@ logged() {
 	"$cat" -s run -i line -n 500 chat <sent >got
 	cmp sent got
 	"${client[@]}" churn bus 3
+	# A reload may close the link and open it again.
+	mv icbmsgd.conf with.conf
+	sed -e 's/^memory = .*/memory = shm:none-'$$/ -e 's/^doorbell = .*/doorbell = poll/' \
+		-e 's/echo/none/' with.conf >icbmsgd.conf
+	"$ICBMSG_BIN_DIR/icbmsgctl" reload -s run/control
+	logged 'peer 1 left'
+	mv with.conf icbmsgd.conf
+	restart_core
+	"$ICBMSG_BIN_DIR/icbmsgctl" reload -s run/control
+	[ "$("$cat" -s run -m again -n 1 chat)" = again ]
 	ends core KILL
 	logged 'peer 0 left'
 	start_core --endpoint chat
