@@ -133,7 +133,7 @@ static int open_resource(const struct pci_place *p, const char *name, bool read_
 static int map_registers(struct sysfs_bus *b, const struct pci_place *p, char error[MEM_ERROR_SIZE])
 {
 	_cleanup_(close_fd) int fd = -1;
-	uint64_t size;
+	uint64_t size = 0;
 	uint32_t id;
 	int ret;
 

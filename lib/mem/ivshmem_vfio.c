@@ -166,7 +166,7 @@ static int read_id(struct vfio_bus *b, char error[MEM_ERROR_SIZE])
 
 static int open_device(struct vfio_bus *b, char error[MEM_ERROR_SIZE])
 {
-	struct vfio_region_info registers, memory, config;
+	struct vfio_region_info registers = { 0 }, memory = { 0 }, config = { 0 };
 	int ret;
 
 	b->device = ioctl(b->group, VFIO_GROUP_GET_DEVICE_FD, b->address);
