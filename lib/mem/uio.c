@@ -182,7 +182,9 @@ int uio_find(struct uio_device *out, const char *which, const char *root,
 	unsigned int number;
 	int ret = -ENODEV;
 
-	if (take_number(which, &number))
+	/* A number, or what the file in /dev is called. */
+	if (take_number(which, &number) ||
+	    (strncmp(which, "uio", 3) == 0 && take_number(which + 3, &number)))
 		ret = read_device(out, number, root);
 	if (ret == 0)
 		return 0;

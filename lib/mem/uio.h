@@ -30,8 +30,8 @@ struct uio_device {
 };
 
 /*
- * Find the device that @which means: a number, or the name that its driver or devicetree node gave
- * it. @root: a folder to take for "/", for tests; NULL otherwise.
+ * Find the device that @which means: a number, with or without "uio" in front, or the name that its
+ * driver or devicetree node gave it. @root: a folder to take for "/", for tests; NULL otherwise.
  * Returns 0, -ENODEV if there is none (the text lists which there are), -ENOTUNIQ if several have
  * this name, or another negative errno.
  */

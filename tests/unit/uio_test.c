@@ -67,6 +67,8 @@ static void found_by_number_and_by_name(void **state)
 	assert_int_equal(uio_find(&u, "mailbox", root.path, error), 0);
 	assert_int_equal(u.number, 0);
 	assert_int_equal(u.map_count, 1);
+	assert_int_equal(uio_find(&u, "uio12", root.path, error), 0);
+	assert_int_equal(u.number, 12);
 	assert_string_equal(error, "untouched");
 }
 
