@@ -24,6 +24,7 @@ for module in $modules; do
 	cp "$kernel"/lib/modules/*/kernel/"$module".ko "$root/modules"
 done
 cp "$here"/guest/*.sh "$root/vm"
+dtc -q -O dtb -o "$root/vm/link.dtb" "$here/guest/link.dts"
 cp "$here/guest/init" "$root/init"
 chmod 755 "$root/init"
 (cd "$root" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$out.new"

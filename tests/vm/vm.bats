@@ -11,8 +11,19 @@ setup_file() {
 
 setup() {
 	load vm.bash
+	# RAM that Linux leaves alone, as a board's devicetree reserves it.
+	reserved="memmap=1M\$0x8000000"
 }
 
 @test "shared memory between two processes in a guest" {
 	boot shm ""
+}
+
+@test "/dev/mem between two processes in a guest" {
+	boot devmem "$reserved" \
+		-object memory-backend-ram,size=1M,id=memory -device ivshmem-plain,memdev=memory,addr=06.0
+}
+
+@test "real interrupts through UIO, between two processes in a guest" {
+	boot uio "$reserved" -device edu,addr=03.0 -device edu,addr=04.0
 }

@@ -34,6 +34,15 @@ digest() {
 	sha256sum <"$1"
 }
 
+# link LINE..., far_link LINE...: both ends of the link that link.dts describes, with more keys.
+link() {
+	printf '%s\n' "[instance link]" "geometry = dt:/vm/link.dtb" "$@" >link.conf
+}
+
+far_link() {
+	printf '%s\n' "[instance link]" "geometry = dt:/vm/link.dtb" "$@" >far.conf
+}
+
 # start_daemon LINE...: for icbmsgd.conf behind link.conf; endpoint link/file.
 start_daemon() {
 	{
@@ -103,4 +112,9 @@ interrupts() {
 # counter NAME: of the daemon's link.
 counter() {
 	icbmsgctl stats --json --socket /run/icbmsg/control | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
+}
+
+# far_counter NAME: of the far side's state-file.
+far_counter() {
+	icbmsgctl counters --json far.conf | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
 }
