@@ -8,9 +8,9 @@ set -eu
 
 kernel=$1 programs=$2 out=$3
 here=$(cd "$(dirname "$0")" && pwd)
-modules="drivers/uio/uio drivers/uio/uio_pci_generic virt/lib/irqbypass drivers/vfio/vfio
-	drivers/vfio/vfio_virqfd drivers/vfio/vfio_iommu_type1 drivers/vfio/pci/vfio-pci-core
-	drivers/vfio/pci/vfio-pci"
+modules="drivers/uio/uio drivers/uio/uio_pci_generic drivers/uio/uio_cif
+	virt/lib/irqbypass drivers/vfio/vfio drivers/vfio/vfio_virqfd drivers/vfio/vfio_iommu_type1
+	drivers/vfio/pci/vfio-pci-core drivers/vfio/pci/vfio-pci"
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT

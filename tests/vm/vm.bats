@@ -24,6 +24,11 @@ setup() {
 		-object memory-backend-ram,size=1M,id=memory -device ivshmem-plain,memdev=memory,addr=06.0
 }
 
+@test "a map of a UIO device as the memory of two processes in a guest" {
+	boot uio_map "" \
+		-object memory-backend-ram,size=1M,id=memory -device ivshmem-plain,memdev=memory,addr=06.0
+}
+
 @test "real interrupts through UIO, between two processes in a guest" {
 	boot uio "$reserved" -device edu,addr=03.0 -device edu,addr=04.0
 }
