@@ -17,6 +17,41 @@ prepare() {
 	sh "$ICBMSG_SOURCE_DIR/tests/vm/initramfs.sh" "$kernel" "$programs" "$initramfs"
 }
 
+# give FILE...: what the guest finds in /extra.
+give() {
+	local extra=$BATS_TEST_TMPDIR/give
+	mkdir -p "$extra/extra"
+	cp "$@" "$extra/extra"
+	(cd "$extra" && find extra | cpio --quiet -o -H newc | gzip -1) >"$BATS_TEST_TMPDIR/extra.gz"
+	# Archives behind each other are one to the kernel.
+	cat "$initramfs" "$BATS_TEST_TMPDIR/extra.gz" >"$BATS_TEST_TMPDIR/initramfs"
+	initramfs=$BATS_TEST_TMPDIR/initramfs
+}
+
+started=()
+
+# start PROGRAM OPTION...: on the host, until the test ends; returns once it says that it is ready.
+start() {
+	local line fifo=$BATS_TEST_TMPDIR/banner-$RANDOM
+	mkfifo "$fifo"
+	"$@" --banner >"$fifo" 3>&- &
+	started+=($!)
+	# Kept open, so that it can go on writing. If it ends instead, that is the end of the file.
+	exec {banner}<"$fifo"
+	read -r line <&"$banner"
+	[[ $line == *ready* ]]
+}
+
+# stop_started: what start() started, the last first.
+stop_started() {
+	local i
+	for ((i = ${#started[@]} - 1; i >= 0; i--)); do
+		kill "${started[i]}" 2>/dev/null || true
+		wait "${started[i]}" || true
+	done
+	started=()
+}
+
 # boot NAME KERNEL_OPTIONS QEMU_OPTION...: a machine that runs guest/NAME.sh, until it is off. Its
 # console stays in build/release/vm; what it has to tell is printed.
 boot() {
