@@ -116,7 +116,7 @@ static int read_link(struct dt_link *out, const struct config_dt_source *source,
 		     char error[CONFIG_ERROR_SIZE])
 {
 	_cleanup_(free_ptr) void *blob = NULL;
-	size_t size;
+	size_t size = 0;
 	int ret = dt_file_read(&blob, &size, source->file, error);
 
 	if (ret < 0)
@@ -137,10 +137,10 @@ static int refuse(const struct config_entry *geometry, int ret, const char *why,
 static int read_dt(struct config_dt *out, const struct config_entry *geometry, const char *peer,
 		   char error[CONFIG_ERROR_SIZE])
 {
-	struct config_values values; /* of which one is parsed */
+	struct config_values values = { 0 }; /* of which one is parsed */
 	char why[CONFIG_ERROR_SIZE];
 	struct config_dt dt = { 0 };
-	struct dt_link link;
+	struct dt_link link = { 0 };
 	struct filler f = { .dt = &dt, .link = &link, .file = values.geometry.file };
 	int ret;
 
@@ -172,7 +172,7 @@ int config_dt_adopt(struct config_dt *dt, const struct config_entry entries[KEY_
 	const struct config_entry *geometry = choose(&added[KEY_GEOMETRY], &entries[KEY_GEOMETRY]);
 	const struct config_entry *peer =
 		choose(&added[KEY_GEOMETRY_PEER], &entries[KEY_GEOMETRY_PEER]);
-	struct config_dt fresh;
+	struct config_dt fresh = { 0 };
 	int ret;
 
 	if (!geometry->text || (!added[KEY_GEOMETRY].text && !added[KEY_GEOMETRY_PEER].text))

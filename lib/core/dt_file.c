@@ -152,8 +152,8 @@ static int compile(void **blob, size_t *size, const char *path, bool folder, cha
 	_cleanup_(close_fd) int out = memfd_create("dtc", MFD_CLOEXEC);
 	_cleanup_(close_fd) int err = memfd_create("dtc", MFD_CLOEXEC);
 	_cleanup_(free_ptr) void *data = NULL;
-	size_t n;
-	pid_t pid;
+	pid_t pid = -1;
+	size_t n = 0;
 	int ret;
 
 	if (out < 0 || err < 0)

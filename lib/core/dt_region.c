@@ -30,13 +30,18 @@ static uint64_t take(const fdt32_t **p, int cells)
 
 static int read_cells(const struct dt *dt, int bus, struct cells *out)
 {
+	const char *wrong = NULL;
+
 	out->address = fdt_address_cells(dt->blob, bus);
 	out->size = fdt_size_cells(dt->blob, bus);
 	if (out->address < 1 || out->address > DT_CELLS_MAX)
-		return dt_fail(dt, bus, -EINVAL, "#address-cells: is not <1> or <2>");
-	if (out->size < 1 || out->size > DT_CELLS_MAX)
-		return dt_fail(dt, bus, -EINVAL, "#size-cells: is not <1> or <2>");
-	return 0;
+		wrong = "#address-cells";
+	else if (out->size < 1 || out->size > DT_CELLS_MAX)
+		wrong = "#size-cells";
+	if (!wrong)
+		return 0;
+	dt_fail(dt, bus, -EINVAL, "%s: is not <1> or <2>", wrong);
+	return -EINVAL;
 }
 
 static int read_reg(const struct dt *dt, int node, int bus, struct dt_region *out)
@@ -50,7 +55,7 @@ static int read_reg(const struct dt *dt, int node, int bus, struct dt_region *ou
 		return dt_fail(dt, node, -EINVAL,
 			       "reg: missing; a region needs reg = <ADDRESS SIZE>;");
 	ret = read_cells(dt, bus, &cells);
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
 	if (size == 0 || size % (4 * (cells.address + cells.size)))
 		return dt_fail(dt, node, -EINVAL,
@@ -97,10 +102,12 @@ static int translate_once(const struct dt *dt, int bus, struct dt_region *r)
 	if (size == 0)
 		return 1;
 	up = fdt_parent_offset(dt->blob, bus);
-	ret = up < 0 ? dt_damaged(dt, bus, up) : read_cells(dt, bus, &child);
+	if (up < 0)
+		return dt_damaged(dt, bus, up);
+	ret = read_cells(dt, bus, &child);
 	if (ret == 0)
 		ret = read_cells(dt, up, &parent);
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
 	if (size % (4 * (child.address + parent.address + child.size)))
 		return dt_fail(dt, bus, -EINVAL, "ranges: %d bytes are no whole number of entries",
@@ -112,7 +119,10 @@ static int translate_once(const struct dt *dt, int bus, struct dt_region *r)
 			       "ranges: 0x%" PRIx64 " + 0x%" PRIx64 " reaches beyond the entry of "
 			       "0x%" PRIx64 " + 0x%" PRIx64,
 			       r->address, r->size, range.child, range.size);
-	r->address = range.parent + (r->address - range.child);
+	if (__builtin_add_overflow(range.parent, r->address - range.child, &r->address))
+		return dt_fail(dt, bus, -EINVAL,
+			       "ranges: 0x%" PRIx64 " + 0x%" PRIx64 " is beyond 64 bits",
+			       range.parent, range.size);
 	return 1;
 }
 
@@ -133,8 +143,8 @@ static int translate(const struct dt *dt, int node, int bus, struct dt_region *r
 
 int dt_region(const struct dt *dt, int node, const char *property, struct dt_region *out)
 {
-	struct dt_region r;
-	uint32_t phandle;
+	struct dt_region r = { 0 };
+	uint32_t phandle = 0;
 	int target, bus, ret;
 
 	ret = dt_cell(dt, node, property, &phandle);

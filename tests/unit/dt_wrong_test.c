@@ -118,6 +118,11 @@ static void ranges(void **state)
 		   "t.dts:/b: ranges: 8 bytes are no whole number of entries");
 	assert_bad(BUS("ranges = <0 0x5000 0x800>;", "<0x400 0x401>"), NULL, -EINVAL,
 		   "t.dts:/b: ranges: 0x400 + 0x401 reaches beyond the entry of 0x0 + 0x800");
+	assert_bad(
+		BAD_TX("b { #address-cells = <2>; #size-cells = <2>; ranges; c { "
+		       "#address-cells = <1>; #size-cells = <1>; "
+		       "ranges = <0 0xffffffff 0xffffff00 0x800>; tx: a { reg = <0x400 4>; }; }; };"),
+		NULL, -EINVAL, "t.dts:/b/c: ranges: 0xffffffffffffff00 + 0x800 is beyond 64 bits");
 	assert_int_equal(read_text(&l, BUS("ranges = <0 0x5000 0x800>;", "<0x400 0x400>"), NULL),
 			 0);
 	assert_int_equal(l.tx.address, 0x5400);
