@@ -239,7 +239,7 @@ static void print_memory(const struct arguments *a, const struct icbmsg_layout *
 static void print_doorbell(const struct arguments *a)
 {
 	if (strcmp(icbmsg_config_get(a->cfg, "doorbell"), "poll") == 0)
-		printf("# Without interrupts; a UIO device and a register of the mailbox are better.\n");
+		printf("# Without interrupts. If there is a UIO device for the mailbox: doorbell-in, doorbell-out.\n");
 	print_key(a, "doorbell");
 }
 
