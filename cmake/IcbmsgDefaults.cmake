@@ -19,3 +19,8 @@ set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 add_library(icbmsg-flags INTERFACE)
 # The empty value is deliberate: a file that says `#define _GNU_SOURCE` itself does not clash.
 target_compile_definitions(icbmsg-flags INTERFACE _GNU_SOURCE=)
+# Offsets of 64 bits on 32-bit machines, too: physical addresses lie above 2 GB, and readdir(3) fails
+# on large file systems otherwise.
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+	target_compile_definitions(icbmsg-flags INTERFACE _FILE_OFFSET_BITS=64)
+endif()

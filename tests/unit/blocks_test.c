@@ -200,9 +200,15 @@ static void test_headers(void **state)
 	}
 }
 
+static bool fits(uint64_t payload, uint32_t header, uint64_t room)
+{
+	uint64_t end;
+
+	return !__builtin_add_overflow(payload, header, &end) && end <= room;
+}
+
 static void check_payloads(const struct layout_region *r, uint32_t first)
 {
-	/* In 128 bits nothing can wrap. */
 	const uint64_t interesting[] = {
 		0,
 		1,
@@ -219,17 +225,17 @@ static void check_payloads(const struct layout_region *r, uint32_t first)
 		UINT64_MAX - 3,
 		UINT64_MAX,
 	};
-	__extension__ typedef unsigned __int128 wide;
-	wide room = first < r->block_count ? (wide)(r->block_count - first) * r->block_size : 0;
+	uint64_t room =
+		first < r->block_count ? (uint64_t)(r->block_count - first) * r->block_size : 0;
 
 	for (size_t i = 0; i < sizeof(interesting) / sizeof(interesting[0]); i++)
 		assert_int_equal(block_payload_valid(r, first, interesting[i]),
-				 (wide)interesting[i] + r->header_size <= room);
+				 fits(interesting[i], r->header_size, room));
 	for (uint64_t d = 0; d < 64 && d <= room; d++) {
-		uint64_t payload = (uint64_t)room - d;
+		uint64_t payload = room - d;
 
 		assert_int_equal(block_payload_valid(r, first, payload),
-				 (wide)payload + r->header_size <= room);
+				 fits(payload, r->header_size, room));
 	}
 }
 

@@ -23,30 +23,41 @@ static int fds_before;
 static int mmap_fails, open_fails; /* errno, 0: they do not */
 static int open_flags;             /* of the last open of a device */
 
-void *__real_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset);
-void *__wrap_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset);
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
+/* What the calls are to the linker where off_t is made 64 bits wide. */
+#if defined(__LP64__)
+#define LINKED(prefix, call) prefix##call
+#else
+#define LINKED(prefix, call) prefix##call##64
+#endif
+#define real_mmap LINKED(__real_, mmap)
+#define real_open LINKED(__real_, open)
+#define wrap_mmap LINKED(__wrap_, mmap)
+#define wrap_open LINKED(__wrap_, open)
 
-void *__wrap_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset)
+void *real_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset);
+void *wrap_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset);
+int real_open(const char *path, int flags, ...);
+int wrap_open(const char *path, int flags, ...);
+
+void *wrap_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset)
 {
 	if (mmap_fails && fd >= 0) {
 		errno = mmap_fails;
 		return MAP_FAILED;
 	}
-	return __real_mmap(address, length, prot, flags, fd, offset);
+	return real_mmap(address, length, prot, flags, fd, offset);
 }
 
-int __wrap_open(const char *path, int flags, ...)
+int wrap_open(const char *path, int flags, ...)
 {
 	if (!strstr(path, "/dev/"))
-		return __real_open(path, flags, 0);
+		return real_open(path, flags, 0);
 	open_flags = flags;
 	if (open_fails) {
 		errno = open_fails;
 		return -1;
 	}
-	return __real_open(path, flags, 0);
+	return real_open(path, flags, 0);
 }
 
 static int setup(void **state)

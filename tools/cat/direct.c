@@ -24,9 +24,14 @@ struct direct_backend {
 	char doubt[128];
 };
 
+static struct direct_backend *direct_of(struct backend *b)
+{
+	return (void *)b; /* its first member */
+}
+
 static struct icbmsg_stats stats_of(struct backend *b)
 {
-	const struct direct_backend *d = (const struct direct_backend *)b;
+	const struct direct_backend *d = direct_of(b);
 	struct icbmsg_stats stats;
 
 	icbmsg_get_stats(d->link, &stats, sizeof(stats));
@@ -79,7 +84,7 @@ static bool translate(struct direct_backend *d, struct backend_event *out,
 
 static int direct_next(struct backend *b, struct backend_event *out)
 {
-	struct direct_backend *d = (struct direct_backend *)b;
+	struct direct_backend *d = direct_of(b);
 	struct icbmsg_event ev;
 	int ret;
 
@@ -91,14 +96,14 @@ static int direct_next(struct backend *b, struct backend_event *out)
 
 static int direct_send(struct backend *b, const void *data, size_t size)
 {
-	int ret = icbmsg_send(((struct direct_backend *)b)->ept, data, size, 0);
+	int ret = icbmsg_send(direct_of(b)->ept, data, size, 0);
 
 	return ret == -ECONNRESET ? -ENOTCONN : ret;
 }
 
 static bool direct_all_taken(struct backend *b)
 {
-	return stats_of(b).tx_blocks_free == ((struct direct_backend *)b)->block_count;
+	return stats_of(b).tx_blocks_free == direct_of(b)->block_count;
 }
 
 static int64_t direct_watch(struct backend *b, struct pollfd fds[BACKEND_FDS], bool reading,
@@ -109,7 +114,7 @@ static int64_t direct_watch(struct backend *b, struct pollfd fds[BACKEND_FDS], b
 	fds[1] = (struct pollfd){ .fd = -1 };
 	/* Blocks that are released make it readable, too. */
 	if (reading)
-		fds[0].fd = icbmsg_get_fd(((struct direct_backend *)b)->link);
+		fds[0].fd = icbmsg_get_fd(direct_of(b)->link);
 	return NEVER;
 }
 
@@ -127,7 +132,7 @@ static const char *direct_why_not_bound(struct backend *b)
 
 static void direct_statistics(struct backend *b)
 {
-	const struct direct_backend *d = (const struct direct_backend *)b;
+	const struct direct_backend *d = direct_of(b);
 	struct icbmsg_stats s = stats_of(b);
 
 	tool_say("doorbells: %" PRIu64 " sent, %" PRIu64 " not needed, %" PRIu64
@@ -146,7 +151,7 @@ static void direct_statistics(struct backend *b)
 
 static void direct_close(struct backend *b)
 {
-	icbmsg_close(((struct direct_backend *)b)->link);
+	icbmsg_close(direct_of(b)->link);
 	free(b);
 }
 

@@ -52,7 +52,7 @@ struct daemon_backend {
 
 static inline struct daemon_backend *session_of(struct backend *b)
 {
-	return (struct daemon_backend *)b;
+	return (void *)b; /* its first member */
 }
 
 /** The delay to use now; the next one is longer. */
