@@ -854,6 +854,40 @@ static void the_example_is_valid(void **state)
 	assert_int_equal(resolve().doorbell.out.fd, 5);
 }
 
+/* All say the same geometry, and each source is in one of them. */
+static void the_device_examples_are_valid(void **state)
+{
+	static const struct {
+		const char *name;
+		enum memory_kind kind;
+		uint64_t tx_address;
+	} all[] = {
+		{ "physical", MEMORY_DEVMEM, 0x20078000 },
+		{ "coherent", MEMORY_DEVMEM, 0x20078000 },
+		{ "uio", MEMORY_UIO, 0x20078000 },
+		{ "bar", MEMORY_FILE, 0 },
+	};
+	const char *source = getenv("ICBMSG_SOURCE_DIR");
+	struct config_values v;
+	char example[4096];
+	size_t i;
+
+	(void)state;
+	if (!source)
+		skip();
+	snprintf(example, sizeof(example), "%s/conf/devices.conf", source);
+	for (i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		config_free(cfg);
+		assert_int_equal(config_new(&cfg), 0);
+		if (config_load(cfg, example, all[i].name) != 0)
+			fail_msg("%s", config_error(cfg));
+		v = resolve();
+		assert_int_equal(v.memory.kind, all[i].kind);
+		assert_int_equal(v.tx.address, all[i].tx_address);
+		assert_int_equal(v.memory.type_given, i == 1);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -888,6 +922,7 @@ int main(void)
 		T(all_sections_are_shown),
 		T(keys_are_listed),
 		T(the_example_is_valid),
+		T(the_device_examples_are_valid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
