@@ -10,7 +10,7 @@
 #include "quota.h"
 #include "settings.h"
 
-#define PER_INSTANCE 10u      /* epoll, timers, doorbells, memory, its sockets */
+#define PER_INSTANCE 20u      /* epoll, timers, doorbells, memory, its sockets, REFUSED_KEPT */
 #define ON_DEMAND 64u         /* endpoints that patterns may add */
 #define PER_LIBRARY_CLIENT 8u /* socket, doorbell, memory twice, and four that the library makes */
 #define CONTROL_AND_REST 80u  /* control connections, event loop, standard streams, reading files */

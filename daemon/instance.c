@@ -185,6 +185,8 @@ static struct instance *new_instance(struct server *server, const char *name)
 	TAILQ_INIT(&i->links);
 	TAILQ_INIT(&i->waiters);
 	i->library.fd = -1;
+	for (int n = 0; n < REFUSED_KEPT; n++)
+		i->refused[n] = -1;
 	event_assign(&i->resume, server->base, -1, 0, on_resume, i);
 	event_assign(&i->retry, server->base, -1, 0, on_resume, i);
 	return i;

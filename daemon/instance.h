@@ -13,6 +13,9 @@
 #include "outbox.h"
 #include "server.h"
 
+/** Refused connections that stay open until others come, so that they can hear why. */
+#define REFUSED_KEPT 8
+
 struct exported;
 struct link_client;
 
@@ -29,7 +32,9 @@ struct instance {
 	TAILQ_HEAD(, exported) exports;
 	struct listener library; /**< for clients that use libicbmsg */
 	TAILQ_HEAD(, link_client) links;
-	struct log_limit log;             /**< about them */
+	int refused[REFUSED_KEPT]; /**< connections that were told so; -1: none */
+	unsigned int refused_next;
+	struct log_limit log;             /**< about all these */
 	TAILQ_HEAD(, subscriber) waiters; /**< whose message waits for blocks, oldest first */
 	uint64_t waits;                   /**< messages that ever had to */
 };

@@ -17,8 +17,9 @@
 /* A program that connects says at once who it is. */
 #define HELLO_SEC 5
 
-/* Turns of everybody between two looks at descriptors. */
+/* Turns between two looks at descriptors: of one client, and of all. */
 #define ROUNDS 8
+#define TURNS 64
 
 /* ------------------------------------------------------------------------------------------------
  * Turns
@@ -44,13 +45,14 @@ static void leave_turns(struct link_client *c)
 	c->in_turn = false;
 }
 
-static void run_round(struct server *s)
+/* One turn of each that is in the queue, as long as @turns last. */
+static void run_round(struct server *s, int *turns)
 {
 	const struct link_client *last = TAILQ_LAST(&s->turns, turn_queue);
 	struct link_client *c;
 	bool done = false;
 
-	while (!done && (c = TAILQ_FIRST(&s->turns))) {
+	while (!done && (*turns)-- > 0 && (c = TAILQ_FIRST(&s->turns))) {
 		done = c == last;
 		leave_turns(c);
 		if (link_turn(c))
@@ -62,9 +64,11 @@ void link_turns(struct server *s)
 {
 	static const struct timeval now = { 0 };
 
+	int turns = TURNS;
+
 	s->turning = true;
-	for (int n = 0; n < ROUNDS && !TAILQ_EMPTY(&s->turns); n++)
-		run_round(s);
+	for (int n = 0; n < ROUNDS && turns > 0 && !TAILQ_EMPTY(&s->turns); n++)
+		run_round(s, &turns);
 	s->turning = false;
 	if (!TAILQ_EMPTY(&s->turns))
 		event_add(s->turn, &now);
@@ -329,6 +333,9 @@ void link_close_all(struct instance *i)
 	listener_close(&i->library);
 	while ((c = TAILQ_FIRST(&i->links)))
 		link_end(c, "the instance is closed");
+	for (int n = 0; n < REFUSED_KEPT; n++)
+		if (i->refused[n] >= 0)
+			close(i->refused[n]);
 }
 
 void link_drain_all(struct instance *i)

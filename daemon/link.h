@@ -52,12 +52,14 @@ struct link_client {
 	uint32_t outstanding;                 /**< of these */
 	bool announced;   /**< endpoints have been announced in this session of @link */
 	bool flush;       /**< something is queued that may fit */
+	bool deadlocked;  /**< it does not read its control messages: to be ended */
 	bool in_turn;     /**< in the server's queue for turns */
 	bool ended;       /**< to be freed when the loop comes round */
 	bool eof;         /**< it has closed the connection */
 	bool draining;    /**< ends when all it has sent is sent on, and all it got is released */
 	uint32_t left;    /**< messages that are still taken then */
 	uint32_t closing; /**< endpoints that it has deregistered, with messages to come, maybe */
+	uint32_t closing_left; /**< messages until there can be none of these */
 
 	/* Its message that waits for blocks, or for the end of a lost session. */
 	struct link_ept *pending; /**< whose it is; NULL: there is none */
@@ -124,6 +126,12 @@ void link_refuse(struct instance *i, int fd, const struct ucred *peer, enum limi
 void link_hello(struct link_client *c, const void *packet, size_t size, int fd);
 
 /* link_memory.c */
+
+/**
+ * Bytes and blocks of a region in which two messages of @largest bytes fit at once; of @wished bytes
+ * if that is more.
+ */
+void link_shape_region(uint64_t largest, uint64_t wished, uint32_t *size, uint32_t *blocks);
 
 /** Sizes for a client that wishes for regions of so many bytes (0: as configured). */
 struct link_shape link_shape_for(const struct instance *i, uint32_t to_daemon, uint32_t to_client);

@@ -41,8 +41,9 @@ static enum put put(struct subscriber *s, const void *data, size_t size, enum fa
 	ret = icbmsg_send(p->ept, data, size, 0);
 	/* The call may have read what the client has sent, and then nobody rings for it. */
 	link_turn_later(p->client);
-	p->full = ret == -ENOBUFS;
-	if (ret < 0 && ret != -EMSGSIZE)
+	p->full = ret < 0 && ret != -EMSGSIZE;
+	p->client->deadlocked |= ret == -EPROTO;
+	if (p->full)
 		return PUT_LATER;
 	*fate = ret < 0 ? FATE_OVERSIZE : FATE_DELIVERED;
 	return PUT_DONE;
@@ -163,6 +164,8 @@ void link_ept_close(struct link_ept *p)
 		return;
 	p->closing = true;
 	c->closing++;
+	/* Each message that lies in the memory now has a block. */
+	c->closing_left = c->shape.to_daemon_blocks;
 	outbox_clear(&p->sub.outbox, FATE_ABANDONED);
 	instance_unstall(c->instance);
 	link_turn_later(c);

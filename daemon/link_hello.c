@@ -47,6 +47,16 @@ static void describe(char why[ERROR_SIZE], enum limit limit)
 		snprintf(why, ERROR_SIZE, "%s is reached; raise it in [daemon]", limit_name(limit));
 }
 
+/* In the place of the one that has had the longest time. */
+static void keep_refused(struct instance *i, int fd)
+{
+	int *place = &i->refused[i->refused_next++ % REFUSED_KEPT];
+
+	if (*place >= 0)
+		close(*place);
+	*place = fd;
+}
+
 void link_refuse(struct instance *i, int fd, const struct ucred *peer, enum limit limit)
 {
 	char why[ERROR_SIZE];
@@ -55,7 +65,9 @@ void link_refuse(struct instance *i, int fd, const struct ucred *peer, enum limi
 	send_refusal(fd, limit == LIMIT_MEMORY ? -ENOMEM : -EDQUOT, why);
 	log_limited(&i->log, "%s: process %d of user %u is refused: %s", i->name, (int)peer->pid,
 		    (unsigned int)peer->uid, why);
-	close(fd);
+	/* Closed at once, its hello would fail before it reads this. */
+	shutdown(fd, SHUT_WR);
+	keep_refused(i, fd);
 }
 
 /* The highest version that both speak, 0 if there is none. */

@@ -44,11 +44,10 @@ static uint32_t region_size(uint64_t largest, uint64_t wished)
 	return (uint32_t)((size + PAGE - 1) / PAGE * PAGE);
 }
 
-static uint32_t block_count(uint32_t region)
+void link_shape_region(uint64_t largest, uint64_t wished, uint32_t *size, uint32_t *blocks)
 {
-	uint32_t blocks = region / BLOCK_MIN;
-
-	return blocks < BLOCKS ? blocks : BLOCKS;
+	*size = region_size(largest, wished);
+	*blocks = *size / BLOCK_MIN < BLOCKS ? *size / BLOCK_MIN : BLOCKS;
 }
 
 static uint64_t wish(const struct instance *i, uint32_t wished)
@@ -62,14 +61,13 @@ static uint64_t wish(const struct instance *i, uint32_t wished)
 
 struct link_shape link_shape_for(const struct instance *i, uint32_t to_daemon, uint32_t to_client)
 {
-	struct link_shape shape = {
-		.to_daemon = region_size(icbmsg_max_size(i->link), wish(i, to_daemon)),
-		.to_client = region_size(icbmsg_max_rx_size(i->link), wish(i, to_client)),
-	};
+	struct link_shape s;
 
-	shape.to_daemon_blocks = block_count(shape.to_daemon);
-	shape.to_client_blocks = block_count(shape.to_client);
-	return shape;
+	link_shape_region(icbmsg_max_size(i->link), wish(i, to_daemon), &s.to_daemon,
+			  &s.to_daemon_blocks);
+	link_shape_region(icbmsg_max_rx_size(i->link), wish(i, to_client), &s.to_client,
+			  &s.to_client_blocks);
+	return s;
 }
 
 static int make_memfd(void)

@@ -125,6 +125,7 @@ static void handle(struct link_client *c, const struct icbmsg_event *ev)
 		break;
 	case ICBMSG_EVENT_RECEIVED:
 		c->left -= c->left > 0;
+		c->closing_left -= c->closing_left > 0;
 		link_received(p, ev->data, ev->size);
 		break;
 	case ICBMSG_EVENT_WRITABLE:
@@ -186,6 +187,12 @@ bool link_turn(struct link_client *c)
 
 	if (!c->link)
 		return false;
+	if (c->deadlocked) {
+		link_end_badly(c, "it does not read its control messages");
+		return false;
+	}
+	if (c->closing > 0 && c->closing_left == 0 && !c->pending)
+		link_epts_closed(c);
 	/* While nothing more is taken from it, what it has released can be used all the same. */
 	if (c->flush || c->pending || !takes_more(c))
 		link_flush(c);

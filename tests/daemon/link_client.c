@@ -11,6 +11,7 @@
  *   stop N, go N            stops and goes on looking at its socket
  *   drop N, keep N          closes the connection, and gives up or keeps the memory: with that it
  *                           connects again by "again N PATH"
+ *   flood N NAME OTHER      ->  N flooding: OTHER is given back meanwhile; does not end
  *   restart N NAME COUNT    then with NAME alone registered
  *   scribble N x SEED COUNT PLACE
  *   sync                    ->  synced
@@ -401,6 +402,20 @@ static void run_restart(struct client *c, const char *name, int count)
 	icbmsg_ept_register(c->link, find(c, NULL), name, &callbacks, c);
 }
 
+/* Give endpoint @other back in the midst of sending on @name, for ever, without looking at the socket. */
+static void run_flood(struct client *c, const char *name, const char *other)
+{
+	for (unsigned long n = 0;; n++) {
+		while (icbmsg_send(*find(c, name), "flood", 5, 0) == -ENOBUFS)
+			;
+		if (n == 1000) {
+			run_deregister(c, other);
+			printf("%d flooding\n", index_of(c));
+			fflush(stdout);
+		}
+	}
+}
+
 static void run(char *line)
 {
 	const char *verb = strtok(line, " "), *number = strtok(NULL, " ");
@@ -419,6 +434,8 @@ static void run(char *line)
 		run_send(c, name, text ? text : "");
 	else if (strcmp(verb, "fill") == 0)
 		run_fill(c, name, strtoul(text, NULL, 10));
+	else if (strcmp(verb, "flood") == 0)
+		run_flood(c, name, text);
 	else if (strcmp(verb, "restart") == 0)
 		run_restart(c, name, atoi(text));
 	else if (strcmp(verb, "scribble") == 0)
