@@ -35,8 +35,9 @@
 static uint32_t region_size(uint64_t largest, uint64_t wished)
 {
 	/* Each of the two begins a block, and wastes less than one. */
+	const uint64_t spare = 2 * (uint64_t)BLOCK_MIN + CONTROL_SIZE;
 	uint64_t payload = 2 * (largest + CLIENT_WORD_SIZE);
-	uint64_t needed = payload + payload * 3 / BLOCKS + 2u * BLOCK_MIN + CONTROL_SIZE;
+	uint64_t needed = payload + payload * 3 / BLOCKS + spare;
 	uint64_t size = wished > needed ? wished : needed;
 
 	if (size > REGION_MAX)

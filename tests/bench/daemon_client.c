@@ -55,7 +55,7 @@ static void use_library(const char *path, const char *endpoint, bool sends)
 	static const struct icbmsg_ept_callbacks callbacks = { .received = on_received };
 	struct icbmsg_config *cfg;
 	struct icbmsg_ept *ept;
-	struct icbmsg *link;
+	struct icbmsg *link = NULL;
 
 	if (icbmsg_config_new(&cfg) < 0 || icbmsg_connect(&link, cfg, path) < 0)
 		die(icbmsg_config_error(cfg));

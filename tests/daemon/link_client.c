@@ -98,6 +98,9 @@ static const struct icbmsg_ept_callbacks callbacks = {
 };
 
 static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
 {
 	char value[64];
 	va_list ap;

@@ -510,6 +510,41 @@ static void users_have_so_many_clients(void **state)
 	assert_true(LIST_EMPTY(&limits.accounts));
 }
 
+static void library_clients_are_counted_apart(void **state)
+{
+	struct account *a, *b;
+
+	(void)state;
+	limits_init(&limits);
+	limits.max_clients = limits.max_clients_per_uid = 10;
+	limits.max_library = 3;
+	limits.max_library_per_uid = 2;
+	limits.max_library_bytes = 100;
+	limits.max_library_bytes_per_uid = 80;
+	assert_int_equal(limits_enter(&limits, 1, true, &a), LIMIT_NONE);
+	assert_int_equal(limits_enter(&limits, 1, true, &a), LIMIT_NONE);
+	assert_int_equal(limits_enter(&limits, 1, true, &a), LIMIT_LIBRARY_PER_UID);
+	assert_int_equal(limits_enter(&limits, 2, true, &b), LIMIT_NONE);
+	assert_int_equal(limits_enter(&limits, 3, true, &b), LIMIT_LIBRARY);
+	/* Refused without having had an account: it is not kept. */
+	assert_int_equal(limits_most(&limits, LIMIT_CLIENTS_PER_UID), 2);
+	assert_int_equal(limits_enter(&limits, 1, false, &a), LIMIT_NONE);
+	assert_int_equal(limits_add_memory(&limits, a, 81), LIMIT_LIBRARY_BYTES_PER_UID);
+	assert_int_equal(limits_add_memory(&limits, a, 80), LIMIT_NONE);
+	assert_int_equal(limits_add_memory(&limits, b, 21), LIMIT_LIBRARY_BYTES);
+	assert_int_equal(limits_add_memory(&limits, b, 20), LIMIT_NONE);
+	limits_sub_memory(&limits, a, 80);
+	assert_int_equal(limits_add_memory(&limits, a, 80), LIMIT_NONE);
+	limits_sub_memory(&limits, a, 80);
+	limits_sub_memory(&limits, b, 20);
+	assert_int_equal(limits.library_bytes, 0);
+	for (int n = 0; n < 2; n++)
+		limits_leave(&limits, a, true);
+	limits_leave(&limits, a, false);
+	limits_leave(&limits, b, true);
+	assert_true(limits.library == 0 && LIST_EMPTY(&limits.accounts));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -529,6 +564,7 @@ int main(void)
 		cmocka_unit_test(a_restart_loses_what_is_held),
 		cmocka_unit_test(any_order_of_things),
 		cmocka_unit_test(users_have_so_many_clients),
+		cmocka_unit_test(library_clients_are_counted_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
