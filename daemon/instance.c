@@ -17,6 +17,7 @@
 
 #define EVENTS_PER_TURN 64
 #define RETRY_USEC 50000
+#define STALL_USEC 5000
 
 uint32_t instance_rx_blocks(const struct instance *i, size_t size)
 {
@@ -76,11 +77,38 @@ static bool must_stall(const struct instance *i)
 	return false;
 }
 
+/*
+ * Take no events, but go on reading control messages: the other core's releases are among them, and
+ * without those no client could send; one that only reads when it has sent would never make room.
+ * The descriptor says nothing while events wait, so there is a look now and then.
+ */
+static void look_while_stalled(struct instance *i)
+{
+	static const struct timeval delay = { .tv_usec = STALL_USEC };
+	struct exported *e = TAILQ_FIRST(&i->exports);
+
+	/* A wait of no time reads, and delivers nothing. */
+	if (e)
+		icbmsg_ept_wait_bound(e->ept, 0);
+	TAILQ_FOREACH(e, &i->exports, next)
+		link_released(e);
+	event_add(&i->stall, &delay);
+	instance_resume_later(i);
+}
+
+static void on_stall(evutil_socket_t fd, short what, void *user)
+{
+	(void)fd;
+	(void)what;
+	look_while_stalled(user);
+}
+
 void instance_unstall(struct instance *i)
 {
 	if (!i->stalled || must_stall(i))
 		return;
 	i->stalled = false;
+	event_del(&i->stall);
 	event_add(&i->event, NULL);
 }
 
@@ -136,8 +164,10 @@ static void on_link(evutil_socket_t fd, short what, void *user)
 		i->stalled = must_stall(i);
 	}
 	icbmsg_event_done(i->link);
-	if (i->stalled)
+	if (i->stalled) {
 		event_del(&i->event);
+		look_while_stalled(i);
+	}
 }
 
 static void on_log(void *user, enum icbmsg_log_level level, const char *line)
@@ -189,6 +219,7 @@ static struct instance *new_instance(struct server *server, const char *name)
 		i->refused[n] = -1;
 	event_assign(&i->resume, server->base, -1, 0, on_resume, i);
 	event_assign(&i->retry, server->base, -1, 0, on_resume, i);
+	event_assign(&i->stall, server->base, -1, 0, on_stall, i);
 	return i;
 }
 
@@ -249,6 +280,7 @@ void instance_close(struct instance *i)
 	event_del(&i->event);
 	event_del(&i->resume);
 	event_del(&i->retry);
+	event_del(&i->stall);
 	icbmsg_close(i->link);
 	TAILQ_REMOVE(&i->server->instances, i, next);
 	free(i);

@@ -28,7 +28,7 @@ struct instance {
 	bool holdable; /**< received buffers can be held */
 	bool stalled;  /**< no events are taken: what would come could neither be held nor kept */
 	struct pool_share share;
-	struct event event, resume, retry;
+	struct event event, resume, retry, stall;
 	TAILQ_HEAD(, exported) exports;
 	struct listener library; /**< for clients that use libicbmsg */
 	TAILQ_HEAD(, link_client) links;
