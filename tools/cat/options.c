@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Reading the command line, and refusing what contradicts itself.
+ * Reading the command line. What contradicts itself is options_check.c's.
  */
-#include "cat/options.h"
+#include "cat/options_check.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/parse.h"
 #include "common/tool.h"
@@ -69,13 +66,6 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
-};
-
-/* What is needed while reading only. */
-struct reading {
-	struct options *o;
-	const char *direct, *socket, *rate;
-	bool format_given, burst_given, timeout_given, zone_given;
 };
 
 static void set_format(struct reading *r, enum format_kind kind)
@@ -306,112 +296,6 @@ static void parse_other_option(struct reading *r, int c, char **argv)
 	}
 }
 
-static void check_input(const struct reading *r)
-{
-	const struct options *o = r->o;
-	bool input = o->message_count > 0 || o->file;
-
-	if (o->receive_only && o->send_only)
-		tool_usage("choose one of -u (receive only) and -U (send only)");
-	if (o->receive_only && input)
-		tool_usage("-u (receive only) does not go with --message or --file");
-	if (o->receive_only && o->quit_after >= 0)
-		tool_usage(
-			"-u (receive only) reads no input whose end --quit-after could wait for");
-	if (o->message_count > 0 && o->file)
-		tool_usage("choose one of --message and --file");
-	if (o->no_block && r->timeout_given)
-		tool_usage("choose one of --no-block and --send-timeout");
-	if (r->rate && o->interval > 0)
-		tool_usage("choose one of --rate and --interval");
-	if (r->burst_given && !r->rate && o->interval == 0)
-		tool_usage("--burst needs --rate or --interval");
-}
-
-static void check_output(const struct reading *r)
-{
-	struct options *o = r->o;
-
-	if (r->zone_given && o->format.stamp == STAMP_NONE)
-		o->format.stamp = STAMP_DATE;
-	if (o->verbose && o->quiet)
-		tool_usage("choose one of --verbose and --quiet");
-	if (o->format.kind == FORMAT_RAW && o->format.stamp != STAMP_NONE)
-		tool_usage("format raw has no room for timestamps; choose another --format");
-	if (!r->format_given)
-		o->format.kind = isatty(STDOUT_FILENO) ? FORMAT_TEXT : FORMAT_LINE;
-}
-
-static bool is_instance_name(const char *text, size_t length)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				      "0123456789_.-";
-
-	return length <= 63 && strspn(text, allowed) >= length;
-}
-
-/* [INSTANCE:]ENDPOINT. */
-static void find_target(struct options *o, const char *text)
-{
-	const char *colon = strchr(text, ':');
-	size_t length = colon ? (size_t)(colon - text) : 0;
-
-	o->endpoint = text;
-	if (colon && is_instance_name(text, length)) {
-		o->endpoint = colon + 1;
-		o->instance = length > 0 ? strndup(text, length) : NULL;
-	}
-	if (!*o->endpoint)
-		tool_usage("'%s' names no endpoint; write for example ep0", text);
-	if (strlen(o->endpoint) > ICBMSG_EPT_NAME_MAX)
-		tool_usage("the endpoint's name is longer than %d bytes", ICBMSG_EPT_NAME_MAX);
-}
-
-/* The instance may be named with the endpoint, or by --direct. */
-static void set_direct(struct options *o, const char *text)
-{
-	direct_init(&o->direct, text);
-	if (!o->instance)
-		return;
-	if (!o->direct.instance)
-		o->direct.instance = strdup(o->instance);
-	if (strcmp(o->direct.instance, o->instance) != 0)
-		tool_usage("--direct says instance '%s', but the endpoint is given as '%s:%s'; "
-			   "leave one away",
-			   o->direct.instance, o->instance, o->endpoint);
-}
-
-static void set_socket(struct options *o, const char *path)
-{
-	struct stat st;
-
-	if (!*path)
-		tool_usage("--socket: the path is empty; give the daemon's run folder, or a socket "
-			   "in it");
-	o->socket = path;
-	o->socket_of_endpoint = stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
-}
-
-/* The arguments: what the link is, and which endpoint of it. */
-static void check_link(struct reading *r, int argc, char **argv)
-{
-	struct options *o = r->o;
-
-	if (r->direct && r->socket)
-		tool_usage("choose one of --direct and --socket");
-	set_socket(o, r->socket ? r->socket : ICBMSG_RUNDIR);
-	if (argc > 1)
-		tool_usage("one endpoint at a time: '%s' is one too many", argv[1]);
-	if (argc == 1 && o->socket_of_endpoint)
-		tool_usage("--socket names an endpoint's socket: leave '%s' away", argv[0]);
-	if (argc == 0 && !o->socket_of_endpoint)
-		tool_usage("which endpoint? Give its name as the last argument");
-	if (argc == 1)
-		find_target(o, argv[0]);
-	if (r->direct)
-		set_direct(o, r->direct);
-}
-
 void options_parse(struct options *o, int argc, char **argv)
 {
 	struct reading r = { .o = o };
@@ -428,9 +312,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		if (!parse_link_option(&r, c) && !parse_output_option(&r, c) &&
 		    !parse_input_option(&r, c))
 			parse_other_option(&r, c, argv);
-	check_link(&r, argc - optind, argv + optind);
-	check_input(&r);
-	check_output(&r);
+	options_check(&r, argc - optind, argv + optind);
 	if (r.rate)
 		set_rate(o, r.rate);
 }
