@@ -215,13 +215,18 @@ static void ask_whether_bound(struct daemon_backend *d)
 		look_later(d);
 }
 
-/* Not bound: nothing to receive, but the end may come, and so may what says that it is bound. */
+/*
+ * Not bound: nothing to receive, but the end may come, and so may what says that it is bound. That
+ * may be a message, and it may be over by the time that the daemon answers.
+ */
 static void wait_for_bound(struct daemon_backend *d)
 {
 	ssize_t n = session_look(d);
 
 	if (n == 0)
 		disconnect(d);
+	else if (n > 0)
+		set_bound(d);
 	else
 		ask_whether_bound(d);
 }
