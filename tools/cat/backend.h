@@ -35,6 +35,14 @@ struct backend_event {
 	bool refused;      /**< LOST: there was never a connection worth the name */
 };
 
+/** A message that was kept. */
+struct backend_message {
+	uint8_t *data;
+	size_t size;
+	size_t wanted; /**< bytes of it that its user wants */
+	uint64_t held; /**< the received buffer that it lies in; 0: memory of its own */
+};
+
 struct backend;
 
 struct backend_ops {
@@ -47,8 +55,37 @@ struct backend_ops {
 	 */
 	int (*send)(struct backend *b, const void *data, size_t size);
 
+	/**
+	 * Memory to put a message of @size bytes into: a block of the link if it can be one. It is
+	 * the caller's, over any loss of the link, until it is sent or dropped. Errors as of send().
+	 */
+	int (*get_buffer)(struct backend *b, size_t size, void **data);
+
+	/** Send the first @size bytes of such memory, as send(); the caller's again on an error. */
+	int (*send_buffer)(struct backend *b, void *data, size_t size);
+	void (*drop_buffer)(struct backend *b, void *data);
+
+	/**
+	 * Keep the message of the event returned last, until release(): where it lies if possible.
+	 * 0, -ESTALE: it is lost already; -ENOMEM.
+	 */
+	int (*keep)(struct backend *b, const struct backend_event *ev, struct backend_message *m);
+
+	/**
+	 * Whether a message that is kept still is what it was; if not, what was read from it since
+	 * it was asked last may not have been.
+	 */
+	bool (*is_current)(struct backend *b, const struct backend_message *m);
+	void (*release)(struct backend *b, const struct backend_message *m);
+
 	/** Whether nothing that was sent depends on this program any more. */
 	bool (*all_taken)(struct backend *b);
+
+	/**
+	 * Whether the other side knows that what it sent was taken: if the link is closed before,
+	 * it cannot tell.
+	 */
+	bool (*all_told)(struct backend *b);
 
 	/**
 	 * Fill in what to poll for: if @reading next(), if @sending room after an -ENOBUFS; and
@@ -71,6 +108,7 @@ struct backend {
 	const struct backend_ops *ops;
 	const char *endpoint; /**< its name */
 	size_t max_size;      /**< bytes of the largest message to send */
+	size_t file_size;     /**< bytes of messages that carry a file best */
 };
 
 /** Called with what the user should know; @warning: even without --verbose. */
@@ -79,6 +117,13 @@ typedef void backend_log(void *user, bool warning, const char *line);
 /** Open what @o asks for. Ends the program with a message if that is not possible. */
 struct backend *direct_open(const struct options *o, backend_log *log, void *user);
 struct backend *daemon_open(const struct options *o, backend_log *log, void *user);
+
+/**
+ * Files are sent in messages of which four can be on their way, but of no more than this: larger
+ * ones gain nothing, and do not stay in the processor's cache between one copy and the next.
+ */
+#define FILE_MESSAGES 4u
+#define FILE_SIZE_MAX ((size_t)65536)
 
 /** Monotonic clock in ns. */
 int64_t cat_now(void);

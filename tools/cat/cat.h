@@ -13,8 +13,11 @@
 
 #include "cat/backend.h"
 #include "cat/input.h"
+#include "cat/io.h"
 #include "cat/options.h"
 #include "cat/output.h"
+#include "cat/sink.h"
+#include "cat/source.h"
 
 enum cat_phase {
 	PHASE_BINDING, /**< not bound yet */
@@ -27,6 +30,9 @@ struct cat {
 	struct backend *backend;
 	struct input input;
 	struct output output;
+	struct io io;
+	struct source *source; /**< of --send, or NULL */
+	struct sink *sink;     /**< of --recv, or NULL */
 	int signal_fd;
 
 	enum cat_phase phase;
@@ -72,6 +78,26 @@ bool send_step(struct cat *c);
 
 /** Whether the input should be read now. */
 bool send_wants_input(const struct cat *c);
+
+/** Open the file of --send; and that of --recv, once the link is known. */
+void transfer_open_source(struct cat *c);
+void transfer_open_sink(struct cat *c);
+
+/** Write what is left, and sync it. Changes c->status if that fails. */
+void transfer_finish(struct cat *c);
+void transfer_close(struct cat *c);
+
+/** The file of --recv's share of a turn of the loop: write what has come. */
+void transfer_turn(struct cat *c);
+
+/** The last words about files. */
+void transfer_report(struct cat *c);
+
+/** Whether messages may be taken from the backend. */
+bool receive_has_room(const struct cat *c);
+
+/** Read a signal from c->signal_fd. */
+void cat_take_signal(struct cat *c);
 
 /** Things worth a line on stderr unless --quiet. */
 void report_note(struct cat *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -40,6 +40,56 @@ static int daemon_send(struct backend *b, const void *data, size_t size)
 	return -ENOTCONN;
 }
 
+static int daemon_get_buffer(struct backend *b, size_t size, void **data)
+{
+	void *memory = malloc(size);
+
+	(void)b;
+	if (!memory)
+		return -ENOMEM;
+	*data = memory;
+	return 0;
+}
+
+static int daemon_send_buffer(struct backend *b, void *data, size_t size)
+{
+	int ret = daemon_send(b, data, size);
+
+	if (ret == 0)
+		free(data);
+	return ret;
+}
+
+static void daemon_drop_buffer(struct backend *b, void *data)
+{
+	(void)b;
+	free(data);
+}
+
+/* The next message gets a buffer of its own. */
+static int daemon_keep(struct backend *b, const struct backend_event *ev, struct backend_message *m)
+{
+	struct daemon_backend *d = session_of(b);
+
+	*m = (struct backend_message){ .data = d->buffer, .size = ev->size };
+	d->buffer = NULL;
+	d->capacity = 0;
+	return 0;
+}
+
+static bool daemon_is_current(struct backend *b, const struct backend_message *m)
+{
+	(void)b;
+	(void)m;
+	return true;
+}
+
+static void daemon_release(struct backend *b, const struct backend_message *m)
+{
+	(void)b;
+	free(m->data);
+}
+
 /* Whether the daemon has read all. At the end of a connection it may also have thrown it away. */
 static void check_taken(struct daemon_backend *d)
 {
@@ -54,6 +104,13 @@ static bool daemon_all_taken(struct backend *b)
 {
 	check_taken(session_of(b));
 	return !session_of(b)->unsure;
+}
+
+/* The daemon tells it. */
+static bool daemon_all_told(struct backend *b)
+{
+	(void)b;
+	return true;
 }
 
 /* When to ask next whether the daemon has read all. */
@@ -111,7 +168,14 @@ static void daemon_close(struct backend *b)
 static const struct backend_ops daemon_ops = {
 	.next = session_next,
 	.send = daemon_send,
+	.get_buffer = daemon_get_buffer,
+	.send_buffer = daemon_send_buffer,
+	.drop_buffer = daemon_drop_buffer,
+	.keep = daemon_keep,
+	.is_current = daemon_is_current,
+	.release = daemon_release,
 	.all_taken = daemon_all_taken,
+	.all_told = daemon_all_told,
 	.watch = daemon_watch,
 	.why_not_bound = daemon_why_not_bound,
 	.statistics = daemon_statistics,

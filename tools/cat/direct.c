@@ -15,9 +15,12 @@
 
 struct direct_backend {
 	struct backend base;
+	struct icbmsg_config *cfg;
 	struct icbmsg *link;
 	struct icbmsg_ept *ept;
-	uint32_t block_count; /**< of the direction we send in */
+	struct icbmsg_layout layout;
+	uint32_t held_blocks; /**< of the other side, in messages that are kept */
+	bool bounce;          /**< blocks are not handed out */
 	struct icbmsg_stats at_open;
 	backend_log *log;
 	void *user;
@@ -101,9 +104,122 @@ static int direct_send(struct backend *b, const void *data, size_t size)
 	return ret == -ECONNRESET ? -ENOTCONN : ret;
 }
 
+/* Memory that needs aligned accesses is not handed out: a copy of ours is. */
+static int direct_get_buffer(struct backend *b, size_t size, void **data)
+{
+	struct direct_backend *d = direct_of(b);
+	int ret = -EOPNOTSUPP;
+
+	if (!d->bounce)
+		ret = icbmsg_get_tx_buffer(d->ept, &size, 0, data);
+	if (ret != -EOPNOTSUPP)
+		return ret == -ECONNRESET ? -ENOTCONN : ret;
+	d->bounce = true;
+	*data = malloc(size);
+	return *data ? 0 : -ENOMEM;
+}
+
+static int direct_send_buffer(struct backend *b, void *data, size_t size)
+{
+	struct direct_backend *d = direct_of(b);
+	int ret;
+
+	if (!d->bounce) {
+		ret = icbmsg_send_nocopy(d->ept, data, size);
+		return ret == -ECONNRESET ? -ENOTCONN : ret;
+	}
+	ret = direct_send(b, data, size);
+	if (ret == 0)
+		free(data);
+	return ret;
+}
+
+static void direct_drop_buffer(struct backend *b, void *data)
+{
+	struct direct_backend *d = direct_of(b);
+
+	if (d->bounce)
+		free(data);
+	else
+		icbmsg_drop_tx_buffer(d->link, data);
+}
+
+static int copy_message(const struct backend_event *ev, struct backend_message *m)
+{
+	uint8_t *data = malloc(ev->size ? ev->size : 1);
+
+	if (!data)
+		return -ENOMEM;
+	memcpy(data, ev->data, ev->size);
+	*m = (struct backend_message){ .data = data, .size = ev->size };
+	return 0;
+}
+
+static uint32_t rx_blocks(const struct direct_backend *d, size_t size)
+{
+	uint32_t block = d->layout.rx.block_size;
+
+	return (uint32_t)((size + d->layout.word_size + block - 1) / block);
+}
+
+/* Half of the other side's blocks stay its own. */
+static int direct_keep(struct backend *b, const struct backend_event *ev, struct backend_message *m)
+{
+	struct direct_backend *d = direct_of(b);
+	uint32_t blocks = rx_blocks(d, ev->size);
+	struct icbmsg_rx rx = { 0 };
+	int ret = -EOPNOTSUPP;
+
+	if (d->held_blocks + blocks <= d->layout.rx.block_count / 2)
+		ret = icbmsg_hold_rx(d->link, ev->data, &rx);
+	if (ret == -EOPNOTSUPP)
+		return copy_message(ev, m);
+	if (ret < 0)
+		return ret;
+	d->held_blocks += blocks;
+	*m = (struct backend_message){ .data = (uint8_t *)ev->data,
+				       .size = ev->size,
+				       .held = rx.id };
+	return 0;
+}
+
+static bool direct_is_current(struct backend *b, const struct backend_message *m)
+{
+	struct icbmsg_rx rx = { .id = m->held };
+
+	return !m->held || icbmsg_rx_is_current(direct_of(b)->link, rx);
+}
+
+static void direct_release(struct backend *b, const struct backend_message *m)
+{
+	struct direct_backend *d = direct_of(b);
+	struct icbmsg_rx rx = { .id = m->held };
+
+	if (m->held) {
+		d->held_blocks -= rx_blocks(d, m->size);
+		icbmsg_release_rx(d->link, rx);
+	} else {
+		free(m->data);
+	}
+}
+
 static bool direct_all_taken(struct backend *b)
 {
-	return stats_of(b).tx_blocks_free == direct_of(b)->block_count;
+	return stats_of(b).tx_blocks_free == direct_of(b)->layout.tx.block_count;
+}
+
+/* Our ring, seen from outside, as it is nothing that a user of a link has to care for. */
+static bool direct_all_told(struct backend *b)
+{
+	const struct direct_backend *d = direct_of(b);
+	struct icbmsg_snapshot_ring ring = { 0 };
+	struct icbmsg_snapshot *snapshot;
+
+	if (icbmsg_snapshot_new(&snapshot, d->cfg) < 0)
+		return true;
+	icbmsg_snapshot_get_ring(snapshot, ICBMSG_TX, &ring);
+	icbmsg_snapshot_free(snapshot);
+	return !ring.valid || ring.used == 0;
 }
 
 static int64_t direct_watch(struct backend *b, struct pollfd fds[BACKEND_FDS], bool reading,
@@ -141,7 +257,8 @@ static void direct_statistics(struct backend *b)
 		 SINCE_OPEN(doorbells_received), SINCE_OPEN(rescues), SINCE_OPEN(doorbells_lost));
 	tool_say("blocks free: %" PRIu32 " of %" PRIu32 "; control messages: %" PRIu64
 		 " sent, %" PRIu64 " received",
-		 s.tx_blocks_free, d->block_count, SINCE_OPEN(tx_packets), SINCE_OPEN(rx_packets));
+		 s.tx_blocks_free, d->layout.tx.block_count, SINCE_OPEN(tx_packets),
+		 SINCE_OPEN(rx_packets));
 	tool_say("faults of the other side: %" PRIu64 " packets, %" PRIu64 " blocks, %" PRIu64
 		 " endpoints, %" PRIu64 " releases; restarts: %" PRIu64,
 		 SINCE_OPEN(bad_packets) + SINCE_OPEN(bad_types) + SINCE_OPEN(bad_bounds),
@@ -152,13 +269,21 @@ static void direct_statistics(struct backend *b)
 static void direct_close(struct backend *b)
 {
 	icbmsg_close(direct_of(b)->link);
+	icbmsg_config_free(direct_of(b)->cfg);
 	free(b);
 }
 
 static const struct backend_ops direct_ops = {
 	.next = direct_next,
 	.send = direct_send,
+	.get_buffer = direct_get_buffer,
+	.send_buffer = direct_send_buffer,
+	.drop_buffer = direct_drop_buffer,
+	.keep = direct_keep,
+	.is_current = direct_is_current,
+	.release = direct_release,
 	.all_taken = direct_all_taken,
+	.all_told = direct_all_told,
 	.watch = direct_watch,
 	.why_not_bound = direct_why_not_bound,
 	.statistics = direct_statistics,
@@ -172,20 +297,31 @@ static void on_log(void *user, enum icbmsg_log_level level, const char *line)
 	d->log(d->user, level == ICBMSG_LOG_ERROR || level == ICBMSG_LOG_WARNING, line);
 }
 
+/* A whole number of blocks. */
+static size_t file_size(const struct icbmsg_layout *layout)
+{
+	uint32_t block = layout->tx.block_size, count = layout->tx.block_count / FILE_MESSAGES;
+
+	if (count > (FILE_SIZE_MAX + layout->word_size) / block)
+		count = (uint32_t)((FILE_SIZE_MAX + layout->word_size) / block);
+	return (size_t)block * (count > 0 ? count : 1) - layout->word_size;
+}
+
 static void open_link(struct direct_backend *d, const struct direct *where)
 {
-	struct icbmsg_config *cfg = direct_load(where);
-	struct icbmsg_layout layout;
-	int ret = icbmsg_open(&d->link, cfg);
+	int ret;
+
+	d->cfg = direct_load(where);
+	ret = icbmsg_open(&d->link, d->cfg);
 
 	if (ret < 0)
 		tool_fail(TOOL_ERROR, "%s",
-			  *icbmsg_config_error(cfg) ? icbmsg_config_error(cfg) : strerror(-ret));
-	icbmsg_config_free(cfg);
+			  *icbmsg_config_error(d->cfg) ? icbmsg_config_error(d->cfg) :
+							 strerror(-ret));
 	icbmsg_get_stats(d->link, &d->at_open, sizeof(d->at_open));
 	icbmsg_set_log(d->link, on_log, d);
-	icbmsg_get_layout(d->link, &layout, sizeof(layout));
-	d->block_count = layout.tx.block_count;
+	icbmsg_get_layout(d->link, &d->layout, sizeof(d->layout));
+	d->base.file_size = file_size(&d->layout);
 }
 
 static void register_endpoint(struct direct_backend *d, const char *endpoint)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cat/source.h"
 #include "common/tool.h"
 
 static void open_source(struct input *in)
@@ -36,9 +37,13 @@ static void open_source(struct input *in)
 		tool_fail(TOOL_ERROR, "%s is a directory, not a file to send", in->name);
 }
 
-void input_init(struct input *in, const struct options *o, size_t max)
+void input_init(struct input *in, const struct options *o, size_t max, struct source *source)
 {
-	*in = (struct input){ .o = o, .fd = -1 };
+	*in = (struct input){ .o = o, .source = source, .fd = -1 };
+	if (source) {
+		in->total = source_total(source);
+		return;
+	}
 	if (o->size > max)
 		tool_fail(TOOL_ERROR,
 			  "--size: the largest message of this link is %zu bytes; %llu is more",
@@ -101,6 +106,10 @@ int input_next(struct input *in, const uint8_t **data, size_t *size)
 
 	if (in->ended)
 		return 0;
+	if (in->source) {
+		in->ended = source_ended(in->source);
+		return source_next(in->source, data, size);
+	}
 	if (in->o->message_count > 0)
 		return next_argument(in, data, size);
 	ret = cutter_next(&in->cutter, data, size);

@@ -18,10 +18,14 @@
 /* While our reader is slow the link is not polled (it would stay readable): look after this time. */
 #define STALLED_INTERVAL INT64_C(5000000)
 
+/* Nothing wakes us when the other side has read that its messages were taken. */
+#define TOLD_INTERVAL INT64_C(1000000)
+
 enum {
 	FD_SIGNAL,
 	FD_INPUT,
 	FD_OUTPUT,
+	FD_FILES, /**< what is done of the files of --send and --recv */
 	FD_BACKEND,
 	FD_COUNT = FD_BACKEND + BACKEND_FDS,
 };
@@ -85,7 +89,7 @@ static int64_t check_end_of_input(struct cat *c, int64_t now)
 		c->quit_at = cat_after(now, delay);
 	}
 	if (now >= c->quit_at)
-		cat_finish(c, TOOL_OK);
+		cat_finish(c, c->source && c->source->failed ? TOOL_ERROR : TOOL_OK);
 	return c->quit_at;
 }
 
@@ -95,22 +99,27 @@ static int64_t check_idle(struct cat *c, int64_t now)
 
 	if (c->phase != PHASE_RUNNING || now < deadline)
 		return c->phase == PHASE_RUNNING ? deadline : NEVER;
-	if (c->o->count == 0) {
+	if (c->o->count == 0 && !(c->sink && c->o->bytes > 0)) {
 		cat_finish(c, TOOL_OK);
 		return now;
 	}
-	tool_say("no message for --idle-timeout, and --count was not reached");
+	tool_say("no message for --idle-timeout, and --%s was not reached",
+		 c->o->count > 0 ? "count" : "bytes");
 	cat_finish(c, TOOL_IDLE);
 	return now;
 }
 
-/* After --count: what was sent should not be lost with us. */
+/* After --count or --bytes: what was sent, and what was taken, should not be lost with us. */
 static int64_t check_ending(struct cat *c, int64_t now)
 {
-	if (c->phase != PHASE_ENDING)
+	bool written = !c->sink || sink_is_empty(c->sink);
+
+	if (c->phase != PHASE_ENDING || !written)
 		return NEVER;
 	if (c->backend->ops->all_taken(c->backend)) {
-		cat_finish(c, TOOL_OK);
+		if (now < c->released_by && !c->backend->ops->all_told(c->backend))
+			return cat_after(now, TOLD_INTERVAL);
+		cat_finish(c, c->status);
 	} else if (now >= c->released_by) {
 		tool_say("the other side has not taken all messages that were sent to it");
 		cat_finish(c, TOOL_ERROR);
@@ -138,11 +147,11 @@ static int64_t check_clock(struct cat *c)
 		next = earlier(next, check_ending(c, now));
 	if (!c->finished)
 		next = earlier(next, check_idle(c, now));
-	if (c->has_data && c->bound && c->full_at != NEVER)
+	if (c->bound && c->full_at != NEVER)
 		next = earlier(next, cat_after(c->full_at, c->o->send_timeout));
 	else if (c->has_data && c->bound && c->o->interval > 0)
 		next = earlier(next, c->send_at);
-	if (!output_has_room(&c->output))
+	if (!receive_has_room(c))
 		next = earlier(next, cat_after(now, STALLED_INTERVAL));
 	if (c->o->progress && !c->finished) {
 		report_progress(c, now);
@@ -151,12 +160,41 @@ static int64_t check_clock(struct cat *c)
 	return next;
 }
 
-static void take_signal(struct cat *c)
+void cat_take_signal(struct cat *c)
 {
 	struct signalfd_siginfo info;
 
 	if (read(c->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		cat_finish(c, TOOL_SIGNAL + (int)info.ssi_signo);
+}
+
+/* What the input and the output are to be polled for. */
+static void watch_files(const struct cat *c, struct pollfd fds[FD_COUNT])
+{
+	if (!send_wants_input(c))
+		fds[FD_INPUT].fd = -1;
+	else if (c->source)
+		fds[FD_INPUT].fd = source_poll_fd(c->source);
+	if (c->sink) {
+		fds[FD_OUTPUT].fd = sink_is_empty(c->sink) ? -1 : sink_poll_fd(c->sink);
+	} else if (c->output.pending.size == 0) {
+		/* Errors are reported without being asked for: our reader has gone. */
+		fds[FD_OUTPUT].events = 0;
+		if (!c->output.watched || c->o->send_only)
+			fds[FD_OUTPUT].fd = -1;
+	}
+}
+
+static void use_files(struct cat *c, const struct pollfd fds[FD_COUNT])
+{
+	if (fds[FD_INPUT].revents && c->source)
+		source_readable(c->source);
+	else if (fds[FD_INPUT].revents)
+		input_read(&c->input);
+	if (fds[FD_OUTPUT].revents && c->sink)
+		sink_writable(c->sink);
+	else if (fds[FD_OUTPUT].revents & (POLLERR | POLLHUP))
+		c->output.closed = true;
 }
 
 /* Sleep until @until or until something happens, and read the input if there is some. */
@@ -166,35 +204,26 @@ static void sleep_until(struct cat *c, int64_t until)
 		[FD_SIGNAL] = { .fd = c->signal_fd, .events = POLLIN },
 		[FD_INPUT] = { .fd = c->input.fd, .events = POLLIN },
 		[FD_OUTPUT] = { .fd = STDOUT_FILENO, .events = POLLOUT },
+		[FD_FILES] = { .fd = io_poll_fd(&c->io), .events = POLLIN },
 	};
 	struct timespec ts = { 0 };
 	int64_t left;
 
-	until = earlier(until,
-			c->backend->ops->watch(c->backend, fds + FD_BACKEND,
-					       output_has_room(&c->output), c->full_at != NEVER));
+	until = earlier(until, c->backend->ops->watch(c->backend, fds + FD_BACKEND,
+						      receive_has_room(c), c->full_at != NEVER));
 	left = until - cat_now();
 	if (left > 0)
 		ts = (struct timespec){ .tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S };
-	if (!send_wants_input(c))
-		fds[FD_INPUT].fd = -1;
-	if (c->output.pending.size == 0) {
-		/* Errors are reported without being asked for: our reader has gone. */
-		fds[FD_OUTPUT].events = 0;
-		if (!c->output.watched || c->o->send_only)
-			fds[FD_OUTPUT].fd = -1;
-	}
+	watch_files(c, fds);
+	io_submit(&c->io);
 	if (ppoll(fds, FD_COUNT, until == NEVER ? NULL : &ts, NULL) < 0) {
 		if (errno != EINTR)
 			tool_fail(TOOL_ERROR, "cannot wait: %s", strerror(errno));
 		return;
 	}
 	if (fds[FD_SIGNAL].revents)
-		take_signal(c);
-	if (fds[FD_INPUT].revents)
-		input_read(&c->input);
-	if (fds[FD_OUTPUT].revents & (POLLERR | POLLHUP))
-		c->output.closed = true;
+		cat_take_signal(c);
+	use_files(c, fds);
 }
 
 /* Write the rest, unless a signal says that this takes too long. */
@@ -207,7 +236,7 @@ static void drain_output(struct cat *c)
 	while (c->output.pending.size > 0 && !c->output.closed && c->status < TOOL_SIGNAL) {
 		poll(fds, 2, -1);
 		if (fds[1].revents)
-			take_signal(c);
+			cat_take_signal(c);
 		output_flush(&c->output);
 	}
 }
@@ -219,11 +248,13 @@ int cat_run(struct cat *c)
 		int64_t until;
 
 		idle &= send_step(c);
+		transfer_turn(c);
 		output_flush(&c->output);
 		until = check_clock(c);
 		if (!c->finished)
 			sleep_until(c, idle ? until : 0);
 	}
 	drain_output(c);
+	transfer_finish(c);
 	return c->status;
 }

@@ -58,15 +58,18 @@ int main(int argc, char **argv)
 
 	tool_init("icbmsg-cat");
 	options_parse(&options, argc, argv);
-	/* Opening may wait (a configuration from a FIFO): until then signals end us as usual. */
+	/* Opening may wait (for whoever writes a FIFO): until then signals end us as usual. */
+	transfer_open_source(&c);
 	c.backend = (options.direct.file ? direct_open : daemon_open)(&options, on_log, &c);
+	transfer_open_sink(&c);
 	c.signal_fd = open_signals();
-	input_init(&c.input, &options, c.backend->max_size);
+	input_init(&c.input, &options, c.backend->max_size, c.source);
 	output_init(&c.output);
 	c.started = c.active_at = cat_now();
 	report_state(&c, "ready %s", c.backend->endpoint);
 	status = cat_run(&c);
 	report_end(&c);
+	transfer_close(&c);
 	c.backend->ops->close(c.backend);
 	output_deinit(&c.output);
 	input_deinit(&c.input);

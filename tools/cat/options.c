@@ -28,6 +28,11 @@ enum {
 	OPT_NO_BLOCK,
 	OPT_QUIET,
 	OPT_BANNER,
+	OPT_SEND,
+	OPT_RECV,
+	OPT_BYTES,
+	OPT_OFFSET,
+	OPT_NO_IO_URING,
 };
 
 static const char short_options[] = ":d:s:w:kf:xrF:t:i:m:uUn:T:q:pvhV";
@@ -49,6 +54,11 @@ static const struct option long_options[] = {
 	{ "size", required_argument, NULL, OPT_SIZE },
 	{ "message", required_argument, NULL, 'm' },
 	{ "file", required_argument, NULL, OPT_FILE },
+	{ "send", required_argument, NULL, OPT_SEND },
+	{ "recv", required_argument, NULL, OPT_RECV },
+	{ "bytes", required_argument, NULL, OPT_BYTES },
+	{ "offset", required_argument, NULL, OPT_OFFSET },
+	{ "no-io-uring", no_argument, NULL, OPT_NO_IO_URING },
 	{ "receive-only", no_argument, NULL, 'u' },
 	{ "send-only", no_argument, NULL, 'U' },
 	{ "count", required_argument, NULL, 'n' },
@@ -232,6 +242,7 @@ static bool parse_input_option(struct reading *r, int c)
 	switch (c) {
 	case 'i':
 		parse_cut(o, optarg);
+		r->input_given = true;
 		return true;
 	case OPT_SIZE:
 		o->size = arg_size("--size", optarg, 1, UINT32_MAX);
@@ -258,6 +269,32 @@ static bool parse_input_option(struct reading *r, int c)
 		return true;
 	case OPT_NO_BLOCK:
 		o->no_block = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool parse_file_option(struct reading *r, int c)
+{
+	struct options *o = r->o;
+
+	switch (c) {
+	case OPT_SEND:
+		o->send_file = optarg;
+		return true;
+	case OPT_RECV:
+		o->recv_file = optarg;
+		return true;
+	case OPT_BYTES:
+		o->bytes = arg_size("--bytes", optarg, 1, INT64_MAX);
+		return true;
+	case OPT_OFFSET:
+		o->offset = arg_size("--offset", optarg, 0, INT64_MAX);
+		r->offset_given = true;
+		return true;
+	case OPT_NO_IO_URING:
+		o->no_io_uring = true;
 		return true;
 	default:
 		return false;
@@ -310,7 +347,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)
 		if (!parse_link_option(&r, c) && !parse_output_option(&r, c) &&
-		    !parse_input_option(&r, c))
+		    !parse_input_option(&r, c) && !parse_file_option(&r, c))
 			parse_other_option(&r, c, argv);
 	options_check(&r, argc - optind, argv + optind);
 	if (r.rate)

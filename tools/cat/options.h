@@ -36,6 +36,11 @@ struct options {
 	size_t message_count;
 	const char *file; /**< NULL: standard input, if there are no messages either */
 
+	const char *send_file, *recv_file; /**< --send, --recv: NULL, or "-" */
+	uint64_t bytes;                    /**< of these to send and to receive; 0: no limit */
+	uint64_t offset;                   /**< in these */
+	bool no_io_uring;
+
 	int64_t interval; /**< between bursts; 0: as fast as it goes */
 	uint64_t burst;
 	int64_t send_timeout;

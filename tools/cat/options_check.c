@@ -12,6 +12,45 @@
 
 #include "common/tool.h"
 
+static void check_send(const struct reading *r)
+{
+	const struct options *o = r->o;
+
+	if (o->message_count > 0 || o->file || r->input_given || o->receive_only)
+		tool_usage("--send does not go with --input, --message, --file or -u");
+	if (o->no_block)
+		tool_usage("--no-block would leave holes in the file of --send");
+}
+
+static void check_recv(const struct reading *r)
+{
+	const struct options *o = r->o;
+
+	if (o->send_only)
+		tool_usage("--recv does not go with -U (send only)");
+	if (r->format_given || r->zone_given || o->format.stamp != STAMP_NONE)
+		tool_usage("--recv writes the bytes and nothing else; leave format and timestamp "
+			   "away");
+}
+
+/* What is sent and received otherwise is not, unless it is said. */
+static void check_files(const struct reading *r)
+{
+	struct options *o = r->o;
+
+	if (o->send_file)
+		check_send(r);
+	if (o->recv_file)
+		check_recv(r);
+	if (!o->send_file && !o->recv_file && (o->bytes > 0 || r->offset_given || o->no_io_uring))
+		tool_usage("--bytes, --offset and --no-io-uring are about the files of --send and "
+			   "--recv");
+	if (o->send_file && !o->recv_file)
+		o->send_only = true;
+	if (o->recv_file && !o->send_file && o->message_count == 0 && !o->file)
+		o->receive_only = true;
+}
+
 static void check_input(const struct reading *r)
 {
 	const struct options *o = r->o;
@@ -121,6 +160,7 @@ static void check_link(struct reading *r, int argc, char **argv)
 void options_check(struct reading *r, int argc, char **argv)
 {
 	check_link(r, argc, argv);
+	check_files(r);
 	check_input(r);
 	check_output(r);
 }

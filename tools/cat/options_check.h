@@ -12,7 +12,7 @@
 struct reading {
 	struct options *o;
 	const char *direct, *socket, *rate;
-	bool format_given, burst_given, timeout_given, zone_given;
+	bool format_given, burst_given, timeout_given, zone_given, input_given, offset_given;
 };
 
 /** All options are read; @argv: what follows them. A usage error ends the program. */

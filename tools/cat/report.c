@@ -68,16 +68,16 @@ static void add_direction(struct text *t, const char *what, uint64_t messages, u
 	text_add_string(t, "/s");
 }
 
-static void add_eta(struct text *t, const struct cat *c, double seconds)
+/* How far @done is on the way to @total, which is 0 if nobody knows. */
+static void add_eta(struct text *t, uint64_t done, uint64_t total, double seconds)
 {
 	double left;
 
-	if (c->input.total == 0 || c->sent_bytes == 0 || c->sent_bytes >= c->input.total)
+	if (total == 0 || done == 0 || done >= total)
 		return;
-	left = seconds * (double)(c->input.total - c->sent_bytes) / (double)c->sent_bytes;
-	text_printf(t, ", %.0f %%, %d:%02d left",
-		    100.0 * (double)c->sent_bytes / (double)c->input.total, (int)left / 60,
-		    (int)left % 60);
+	left = seconds * (double)(total - done) / (double)done;
+	text_printf(t, ", %.0f %%, %d:%02d left", 100.0 * (double)done / (double)total,
+		    (int)left / 60, (int)left % 60);
 }
 
 void report_progress(struct cat *c, int64_t now)
@@ -93,10 +93,11 @@ void report_progress(struct cat *c, int64_t now)
 	text_add_string(&t, "\r");
 	if (!c->o->receive_only)
 		add_direction(&t, "sent", c->sent, c->sent_bytes, seconds);
-	add_eta(&t, c, seconds);
+	add_eta(&t, c->sent_bytes, c->input.total, seconds);
 	if (!c->o->send_only)
 		add_direction(&t, c->o->receive_only ? "received" : "; received", c->received,
 			      c->received_bytes, seconds);
+	add_eta(&t, c->received_bytes, c->sink ? c->o->bytes : 0, seconds);
 	text_add_string(&t, "\033[K");
 	fwrite(t.data, 1, t.size, stderr);
 	fflush(stderr);
@@ -106,15 +107,17 @@ void report_progress(struct cat *c, int64_t now)
 
 void report_end(struct cat *c)
 {
-	if (c->progress_shown) {
+	if (c->o->progress) {
 		c->progress_at = 0;
 		report_progress(c, cat_now());
-		fputc('\n', stderr);
-		c->progress_shown = false;
 	}
+	if (c->progress_shown)
+		fputc('\n', stderr);
+	c->progress_shown = false;
 	if (c->dropped > 0)
 		report_note(c, "%" PRIu64 " messages were dropped because the other side was full",
 			    c->dropped);
+	transfer_report(c);
 	if (!c->o->verbose)
 		return;
 	if (c->surplus > 0)

@@ -14,8 +14,7 @@
 
 bool send_wants_input(const struct cat *c)
 {
-	return c->phase == PHASE_RUNNING && c->bound && !c->has_data && !c->input.ended &&
-	       c->input.fd >= 0;
+	return c->phase == PHASE_RUNNING && c->bound && !c->has_data && !c->input.ended;
 }
 
 /* Whether pacing lets a message out at @now; if not, c->send_at says when. */
@@ -40,6 +39,8 @@ static bool may_send(struct cat *c, int64_t now)
 
 static void message_done(struct cat *c)
 {
+	if (c->source)
+		source_sent(c->source);
 	c->has_data = false;
 	c->full_at = NEVER;
 	c->in_burst++;
@@ -68,10 +69,20 @@ static bool on_full(struct cat *c, int64_t now)
 	return false;
 }
 
+static int hand_over(struct cat *c)
+{
+	const struct backend_ops *ops = c->backend->ops;
+
+	/* Memory of a source is the backend's, and not constant. */
+	if (c->source)
+		return ops->send_buffer(c->backend, (void *)c->data, c->size);
+	return ops->send(c->backend, c->data, c->size);
+}
+
 /* Send c->data; false if it has to wait. */
 static bool try_send(struct cat *c, int64_t now)
 {
-	int ret = c->backend->ops->send(c->backend, c->data, c->size);
+	int ret = hand_over(c);
 
 	switch (ret) {
 	case 0:
@@ -89,16 +100,43 @@ static bool try_send(struct cat *c, int64_t now)
 	}
 }
 
+/* Read on in the file. With no message in hand and no memory for one it waits as for sending. */
+static void fill(struct cat *c, int64_t now)
+{
+	int ret = source_fill(c->source);
+
+	if (ret == -ENOBUFS && c->source->count == 0) {
+		c->size = c->backend->file_size;
+		on_full(c, now);
+	} else if (ret == -ENOMEM) {
+		tool_fail(TOOL_ERROR, "out of memory");
+	} else if (!c->has_data) {
+		c->full_at = NEVER;
+	}
+}
+
+static bool next_message(struct cat *c, int64_t now)
+{
+	c->has_data = input_next(&c->input, &c->data, &c->size) > 0;
+	if (!c->has_data && c->source && !c->input.ended) {
+		fill(c, now);
+		c->has_data = input_next(&c->input, &c->data, &c->size) > 0;
+	}
+	return c->has_data;
+}
+
 bool send_step(struct cat *c)
 {
 	int64_t now = cat_now();
 
+	/* Read ahead also while a message waits for room. */
+	if (c->source && c->phase == PHASE_RUNNING && c->bound)
+		fill(c, now);
 	for (int i = 0; i < MESSAGES_PER_TURN; i++) {
 		if (c->phase != PHASE_RUNNING || !c->bound || c->finished)
 			return true;
-		if (!c->has_data && input_next(&c->input, &c->data, &c->size) == 0)
+		if (!c->has_data && !next_message(c, now))
 			return true;
-		c->has_data = true;
 		if (!may_send(c, now) || !try_send(c, now))
 			return true;
 	}

@@ -53,6 +53,12 @@ static void make_room(struct daemon_backend *d)
 	d->base.max_size = (size_t)got - SOCKET_OVERHEAD;
 	if (d->place.asked && d->base.max_size > largest)
 		d->base.max_size = largest;
+	/* The daemon's blocks are not known here. */
+	d->base.file_size = d->base.max_size / FILE_MESSAGES;
+	if (d->base.file_size > FILE_SIZE_MAX)
+		d->base.file_size = FILE_SIZE_MAX;
+	if (d->base.file_size == 0)
+		d->base.file_size = d->base.max_size;
 }
 
 static void connected(struct daemon_backend *d, int fd)
