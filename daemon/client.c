@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "ring.h"
 
 #define NS_PER_S INT64_C(1000000000)
 
@@ -38,7 +39,7 @@ static void on_readable(evutil_socket_t fd, short what, void *user)
 	(void)fd;
 	(void)what;
 	if (c->reading == READING_ON)
-		subscriber_turn(&c->sub);
+		client_has_turn(c);
 	else
 		check_gone(&c->sub);
 }
@@ -112,17 +113,21 @@ static void update(struct subscriber *s)
 		event_add(&c->out, NULL);
 }
 
-/* One packet into the socket. */
-static enum put put(struct subscriber *s, const void *data, size_t size, enum fate *fate)
+static int socket_of(const struct subscriber *s)
+{
+	return client_of(s)->fd;
+}
+
+static enum put judge(struct subscriber *s, ssize_t result, size_t size, enum fate *fate)
 {
 	struct exported *e = s->exported;
 
 	*fate = FATE_DELIVERED;
-	if (send(client_of(s)->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	if (result >= 0)
 		return PUT_DONE;
-	if (errno == EAGAIN || errno == EWOULDBLOCK)
+	if (result == -EAGAIN)
 		return PUT_LATER;
-	if (errno == EMSGSIZE || errno == ENOBUFS || errno == ENOMEM) {
+	if (result == -EMSGSIZE || result == -ENOBUFS || result == -ENOMEM) {
 		*fate = FATE_OVERSIZE;
 		log_limited(&e->log,
 			    "%s/%s: a message of %zu bytes does not fit through the socket; raise "
@@ -131,6 +136,17 @@ static enum put put(struct subscriber *s, const void *data, size_t size, enum fa
 		return PUT_DONE;
 	}
 	return PUT_NEVER;
+}
+
+/* One packet into the socket. */
+static enum put put(struct subscriber *s, const void *data, size_t size, enum fate *fate)
+{
+	struct ring_op op = {
+		.kind = RING_SEND, .fd = client_of(s)->fd, .data = (void *)data, .size = size
+	};
+
+	ring_run(s->exported->instance->server->ring, &op, 1);
+	return judge(s, op.result, size, fate);
 }
 
 /* A packet without a byte would be taken for the end. */
@@ -152,6 +168,15 @@ static void finish(struct client *c)
 	shutdown(c->fd, SHUT_RD);
 	event_add(&c->linger, &limit);
 	subscriber_flush(&c->sub);
+}
+
+/* What was read before the link was lost is in nobody's socket that could be readable. */
+static void bound(struct subscriber *s)
+{
+	if (client_of(s)->carry)
+		subscriber_turn(s);
+	else
+		subscriber_update(s);
 }
 
 static void unbound(struct subscriber *s, const struct icbmsg_unbound *info)
@@ -182,6 +207,7 @@ static void close_client(struct subscriber *s)
 {
 	struct client *c = client_of(s);
 
+	client_has_no_turn(c);
 	set_reading(c, READING_OFF);
 	event_del(&c->out);
 	event_del(&c->linger);
@@ -202,10 +228,12 @@ static const struct subscriber_ops client_ops = {
 	.state = state,
 	.carries = carries,
 	.put = put,
+	.socket = socket_of,
+	.judge = judge,
 	.forward = client_forward,
 	.update = update,
 	.check_gone = check_gone,
-	.bound = subscriber_update,
+	.bound = bound,
 	.unbound = unbound,
 	.drain = drain,
 	.close = close_client,

@@ -25,6 +25,13 @@ struct client {
 	bool finishing; /**< gets what it is owed, and then an end of file */
 	void *carry;    /**< a filled transmit buffer that could not be sent yet, or NULL */
 	size_t carry_size;
+
+	/* With others that have sent something, in one turn of the loop: server.h's readers. */
+	TAILQ_ENTRY(client) in_readers;
+	bool reader;   /**< in that queue */
+	bool looked;   /**< @front is what recv() said of the packet in front */
+	ssize_t front; /**< of struct ring_op */
+	void *fill;    /**< a transmit buffer to receive that packet into, or NULL */
 };
 
 /** A new connection; takes @fd over, and closes it if it is refused. */
@@ -36,6 +43,13 @@ static inline struct client *client_of(const struct subscriber *s)
 }
 
 /* client_input.c */
+
+/** Its socket is readable: it sends one message at the end of this turn of the loop. */
+void client_has_turn(struct client *c);
+void client_has_no_turn(struct client *c);
+
+/** Those that have their turn send one message each. */
+void client_take_turns(struct server *s);
 
 /** Send one of the client's messages to the other core. */
 enum forwarded client_forward(struct subscriber *s);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From a client's socket to the link. The packet is received into the block itself: its size is
- * looked at first, then blocks are taken, then it is read. Where blocks are out it stays in the
- * socket, which is what makes the client wait.
+ * From clients' sockets to the link. A packet is received into the block itself: its size is looked
+ * at first, then blocks are taken, then it is read. Where blocks are out it stays in the socket,
+ * which is what makes the client wait.
+ *
+ * Clients whose sockets are readable in the same turn of the event loop are looked at together, take
+ * blocks one after the other, and are read together.
  */
 #include "client.h"
 
@@ -11,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "log.h"
+#include "ring.h"
 
 /* What lies in front in a socket. */
 enum packet { PACKET_NONE, PACKET_EMPTY, PACKET_DATA, PACKET_EOF };
@@ -24,23 +28,26 @@ static bool is_packet(int fd)
 	return recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT) >= 0 && message.msg_controllen > 0;
 }
 
-static enum packet look(int fd, size_t *size)
+static ssize_t look(int fd)
 {
-	ssize_t n;
+	ssize_t n = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
 
+	return n < 0 ? -errno : n;
+}
+
+/* @n: what looking has said. */
+static enum packet judge(int fd, ssize_t n, size_t *size)
+{
 	/* An error of the socket (the other end was closed with packets unread) is told once. */
-	for (int tries = 0; tries < 2; tries++) {
-		n = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-		if (n > 0) {
-			*size = (size_t)n;
-			return PACKET_DATA;
-		}
-		if (n == 0)
-			return is_packet(fd) ? PACKET_EMPTY : PACKET_EOF;
-		if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return PACKET_NONE;
+	if (n < 0 && n != -EAGAIN)
+		n = look(fd);
+	if (n > 0) {
+		*size = (size_t)n;
+		return PACKET_DATA;
 	}
-	return PACKET_EOF;
+	if (n == 0)
+		return is_packet(fd) ? PACKET_EMPTY : PACKET_EOF;
+	return n == -EAGAIN ? PACKET_NONE : PACKET_EOF;
 }
 
 static void skip_packet(int fd)
@@ -95,6 +102,23 @@ static enum forwarded refuse_oversize(struct client *c, size_t size)
 	return FORWARD_ENDED;
 }
 
+static ssize_t receive(const struct client *c, void *data, size_t size)
+{
+	struct ring_op op = { .kind = RING_RECEIVE, .fd = c->fd, .data = data, .size = size };
+
+	ring_run(c->sub.exported->instance->server->ring, &op, 1);
+	return op.result;
+}
+
+/* @n bytes are in the buffer. */
+static enum forwarded received(struct client *c, void *data, size_t size, ssize_t n)
+{
+	if (n == (ssize_t)size)
+		return send_buffer(c, data, size);
+	icbmsg_drop_tx_buffer(c->sub.exported->instance->link, data);
+	return FORWARD_NONE;
+}
+
 static enum forwarded forward_packet(struct client *c, size_t size)
 {
 	struct icbmsg *link = c->sub.exported->instance->link;
@@ -109,11 +133,11 @@ static enum forwarded forward_packet(struct client *c, size_t size)
 		return send_copy(c, size);
 	if (ret < 0)
 		return subscriber_failed(&c->sub, ret);
-	if (recv(c->fd, data, size, MSG_DONTWAIT) != (ssize_t)size) {
-		icbmsg_drop_tx_buffer(link, data);
-		return FORWARD_NONE;
+	if (c->looked) {
+		c->fill = data;
+		return FORWARDED;
 	}
-	return send_buffer(c, data, size);
+	return received(c, data, size, receive(c, data, size));
 }
 
 enum forwarded client_forward(struct subscriber *s)
@@ -125,7 +149,7 @@ enum forwarded client_forward(struct subscriber *s)
 		return FORWARD_FULL;
 	if (c->carry)
 		return send_buffer(c, c->carry, c->carry_size);
-	switch (look(c->fd, &size)) {
+	switch (judge(c->fd, c->looked ? c->front : look(c->fd), &size)) {
 	case PACKET_DATA:
 		return forward_packet(c, size);
 	case PACKET_EMPTY:
@@ -151,7 +175,11 @@ void client_discard_input(struct client *c)
 		c->carry = NULL;
 		subscriber_count_discarded(&c->sub);
 	}
-	while ((packet = look(c->fd, &size)) == PACKET_DATA || packet == PACKET_EMPTY) {
+	if (c->fill)
+		icbmsg_drop_tx_buffer(c->sub.exported->instance->link, c->fill);
+	c->fill = NULL;
+	while ((packet = judge(c->fd, look(c->fd), &size)) == PACKET_DATA ||
+	       packet == PACKET_EMPTY) {
 		skip_packet(c->fd);
 		if (packet == PACKET_DATA)
 			subscriber_count_discarded(&c->sub);
@@ -165,6 +193,113 @@ bool client_has_input(const struct client *c)
 
 	if (c->carry)
 		return true;
-	packet = look(c->fd, &size);
+	packet = judge(c->fd, look(c->fd), &size);
 	return packet == PACKET_DATA || packet == PACKET_EMPTY;
+}
+
+void client_has_turn(struct client *c)
+{
+	struct server *s = c->sub.exported->instance->server;
+
+	if (!c->reader)
+		TAILQ_INSERT_TAIL(&s->readers, c, in_readers);
+	c->reader = true;
+}
+
+void client_has_no_turn(struct client *c)
+{
+	struct server *s = c->sub.exported->instance->server;
+
+	if (c->reader)
+		TAILQ_REMOVE(&s->readers, c, in_readers);
+	c->reader = false;
+}
+
+/* Take as many from the queue as fit into one batch. */
+static unsigned int next_readers(struct server *s, struct client *readers[RING_BATCH])
+{
+	unsigned int count = 0;
+	struct client *c;
+
+	while (count < RING_BATCH && (c = TAILQ_FIRST(&s->readers))) {
+		client_has_no_turn(c);
+		readers[count++] = c;
+	}
+	return count;
+}
+
+/* See what each has in front. */
+static void look_together(struct ring *ring, struct client *const readers[], unsigned int count)
+{
+	struct ring_op ops[RING_BATCH];
+
+	for (unsigned int n = 0; n < count; n++)
+		ops[n] = (struct ring_op){ .kind = RING_LOOK, .fd = readers[n]->fd };
+	ring_run(ring, ops, count);
+	for (unsigned int n = 0; n < count; n++) {
+		readers[n]->looked = true;
+		readers[n]->front = ops[n].result;
+	}
+}
+
+static void receive_together(struct ring *ring, struct client *const who[], unsigned int count)
+{
+	struct ring_op ops[RING_BATCH];
+
+	for (unsigned int n = 0; n < count; n++)
+		ops[n] = (struct ring_op){ .kind = RING_RECEIVE,
+					   .fd = who[n]->fd,
+					   .data = who[n]->fill,
+					   .size = (size_t)who[n]->front };
+	ring_run(ring, ops, count);
+	for (unsigned int n = 0; n < count; n++) {
+		struct client *c = who[n];
+
+		if (ops[n].result != c->front)
+			icbmsg_drop_tx_buffer(c->sub.exported->instance->link, c->fill);
+		else
+			c->carry = c->fill;
+		c->carry_size = (size_t)c->front;
+		c->fill = NULL;
+	}
+}
+
+/* What has been received; if it cannot be sent it waits as in a turn of its own. */
+static void send_received(struct client *c)
+{
+	if (c->carry && !c->sub.ended && send_buffer(c, c->carry, c->carry_size) == FORWARD_FULL)
+		subscriber_turn(&c->sub);
+}
+
+/* Turns up to where packets are to be received; those whose blocks are there stay in @readers. */
+static unsigned int take_blocks(struct client *readers[], unsigned int count)
+{
+	unsigned int filling = 0;
+
+	for (unsigned int n = 0; n < count; n++) {
+		struct client *c = readers[n];
+
+		if (!c->sub.ended && c->reading == READING_ON)
+			subscriber_turn(&c->sub);
+		c->looked = false;
+	}
+	/* Later turns may have ended earlier clients. */
+	for (unsigned int n = 0; n < count; n++)
+		if (readers[n]->fill)
+			readers[filling++] = readers[n];
+	return filling;
+}
+
+void client_take_turns(struct server *s)
+{
+	struct client *readers[RING_BATCH];
+	unsigned int count;
+
+	while ((count = next_readers(s, readers)) > 0) {
+		look_together(s->ring, readers, count);
+		count = take_blocks(readers, count);
+		receive_together(s->ring, readers, count);
+		for (unsigned int n = 0; n < count; n++)
+			send_received(readers[n]);
+	}
 }

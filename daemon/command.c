@@ -71,6 +71,7 @@ static struct json_object *stats(const struct request *r)
 
 	json_object_object_add(o, "instances", report_stats(r->server));
 	json_object_object_add(o, "limits", report_limits(r->server));
+	json_object_object_add(o, "io_uring", report_io_uring(r->server));
 	return o;
 }
 

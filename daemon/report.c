@@ -9,6 +9,7 @@
 #include "exported.h"
 #include "instance.h"
 #include "link.h"
+#include "ring.h"
 #include "subscriber.h"
 
 /* More than the library has; those of a later one that are beyond are not told. */
@@ -210,6 +211,18 @@ struct json_object *report_stats(const struct server *s)
 	TAILQ_FOREACH(i, &s->instances, next)
 		json_object_array_add(list, stats_instance(i));
 	return list;
+}
+
+struct json_object *report_io_uring(const struct server *s)
+{
+	const struct ring_stats *stats = ring_stats(s->ring);
+	struct json_object *o = json_object_new_object();
+
+	add_bool(o, "used", ring_is_used(s->ring));
+	add_number(o, "operations", stats->operations);
+	add_number(o, "submissions", stats->submissions);
+	add_number(o, "plain", stats->plain);
+	return o;
 }
 
 struct json_object *report_limits(const struct server *s)

@@ -12,6 +12,7 @@ struct json_object;
 /** The arrays and objects that client/control.h describes; the caller owns them. */
 struct json_object *report_list(const struct server *s);
 struct json_object *report_stats(const struct server *s);
+struct json_object *report_io_uring(const struct server *s);
 struct json_object *report_limits(const struct server *s);
 struct json_object *report_clients(const struct server *s);
 struct json_object *report_connections(const struct server *s);

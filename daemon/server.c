@@ -12,12 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/uring.h"
 #include "control.h"
 #include "descriptors.h"
 #include "exported.h"
 #include "instance.h"
 #include "link.h"
 #include "log.h"
+#include "ring.h"
 #include "subscriber.h"
 
 #define NS_PER_S INT64_C(1000000000)
@@ -153,6 +155,29 @@ static int make_base(struct server *s, char error[ERROR_SIZE])
 	return -ENOMEM;
 }
 
+static int open_ring(struct server *s, char error[ERROR_SIZE])
+{
+	static const unsigned int from[] = { RING_WORTH, RING_ALWAYS, RING_NEVER };
+	unsigned int wish = s->settings->daemon.io_uring;
+	int why = 0, ret = ring_open(&s->ring, from[wish], &why);
+
+	if (ret == 0 && why < 0 && wish == IO_URING_YES)
+		ret = why;
+	if (ret == -ENOMEM && !s->ring)
+		snprintf(error, ERROR_SIZE, "out of memory");
+	else if (ret < 0)
+		snprintf(error, ERROR_SIZE,
+			 "there is no io_uring: %s; allow it, or set io-uring = auto",
+			 uring_why_not(why));
+	else if (why < 0)
+		log_info("plain calls move the payloads of sockets: no io_uring: %s",
+			 uring_why_not(why));
+	else
+		log_info("%s the payloads of sockets",
+			 ring_is_used(s->ring) ? "io_uring moves" : "plain calls move");
+	return ret;
+}
+
 void server_set_limits(struct server *s)
 {
 	limits_set(&s->limits, &s->settings->daemon);
@@ -169,12 +194,15 @@ int server_init(struct server *s, char error[ERROR_SIZE])
 	TAILQ_INIT(&s->dead);
 	TAILQ_INIT(&s->dead_links);
 	TAILQ_INIT(&s->turns);
+	TAILQ_INIT(&s->readers);
 	s->lock_fd = -1;
 	limits_init(&s->limits);
 	server_set_limits(s);
 	ret = make_base(s, error);
 	if (ret == 0)
 		ret = lock_rundir(s, error);
+	if (ret == 0)
+		ret = open_ring(s, error);
 	STAILQ_FOREACH(section, &s->settings->instances, next)
 		if (ret == 0)
 			ret = instance_open(&i, s, section, error);
@@ -198,6 +226,7 @@ void server_deinit(struct server *s)
 		event_free(s->reaper);
 	if (s->base)
 		event_base_free(s->base);
+	ring_close(s->ring);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 }

@@ -14,9 +14,11 @@
 #include "quota.h"
 #include "settings.h"
 
+struct client;
 struct control;
 struct instance;
 struct link_client;
+struct ring;
 struct subscriber;
 
 struct server {
@@ -31,6 +33,8 @@ struct server {
 	TAILQ_HEAD(turn_queue, link_client) turns; /* library clients with something to do */
 	struct event *turn;
 	bool turning;
+	struct ring *ring;
+	TAILQ_HEAD(reader_queue, client) readers; /* sockets that have a message */
 	struct control *control;
 	uint64_t clients_ever;
 	int lock_fd; /* of the rundir: one daemon at a time */

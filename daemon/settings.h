@@ -35,6 +35,13 @@ enum confine {
 	CONFINE_NO,
 };
 
+/** Whether payloads of sockets go through io_uring. */
+enum uring_wish {
+	IO_URING_AUTO, /**< where the kernel has it, for as many as are worth it */
+	IO_URING_YES,  /**< always, or not start */
+	IO_URING_NO,
+};
+
 /** [daemon] */
 struct daemon_settings {
 	char rundir[KEY_PATH_SIZE];
@@ -46,6 +53,7 @@ struct daemon_settings {
 	uint32_t max_held, max_held_per_uid;   /**< received buffers that wait for clients */
 	int64_t drain_timeout;                 /**< ns */
 	unsigned int confine;                  /**< enum confine */
+	unsigned int io_uring;                 /**< enum uring_wish */
 	mode_t library_mode;                   /**< of the sockets for clients that use libicbmsg */
 	uid_t library_owner;
 	gid_t library_group;

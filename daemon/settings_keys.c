@@ -19,7 +19,7 @@
 #define A_DURATION "a duration up to 1m with its unit (us, ms, s, m)"
 #define A_MODE "an octal mode from 0 to 0777; write for example 0660"
 
-static const char *const confine_choices[] = { "auto", "yes", "no", NULL };
+static const char *const auto_choices[] = { "auto", "yes", "no", NULL };
 
 static const struct key daemon_keys[] = {
 	{ .name = "rundir",
@@ -88,7 +88,14 @@ static const struct key daemon_keys[] = {
 	{ .name = "confine",
 	  .kind = KEY_CHOICE,
 	  .field = D(confine),
-	  .choices = confine_choices,
+	  .choices = auto_choices,
+	  .fallback = "auto",
+	  .form = "auto, yes or no",
+	  .fixed = true },
+	{ .name = "io-uring",
+	  .kind = KEY_CHOICE,
+	  .field = D(io_uring),
+	  .choices = auto_choices,
 	  .fallback = "auto",
 	  .form = "auto, yes or no",
 	  .fixed = true },

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "client.h"
 #include "confine.h"
 #include "log.h"
 #include "notify.h"
@@ -74,6 +75,17 @@ static struct event *watch_dog(struct server *s)
 	return ev;
 }
 
+/* What sockets have to say is collected in a turn of the loop, and read at its end. */
+static void run_loop(struct server *s)
+{
+	int ret = 0;
+
+	while (ret == 0 && !event_base_got_break(s->base)) {
+		ret = event_base_loop(s->base, EVLOOP_ONCE);
+		client_take_turns(s);
+	}
+}
+
 void serve(struct server *s, bool banner)
 {
 	struct event *events[SIGNALS] = {
@@ -89,7 +101,7 @@ void serve(struct server *s, bool banner)
 	log_info("ready");
 	if (banner)
 		tool_banner("icbmsgd: ready: %s", s->settings->daemon.rundir);
-	event_base_dispatch(s->base);
+	run_loop(s);
 	for (int n = 0; n < SIGNALS; n++)
 		event_free(events[n]);
 	if (dog)

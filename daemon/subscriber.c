@@ -112,6 +112,19 @@ static void become_deaf(struct subscriber *s)
 	s->ops->check_gone(s);
 }
 
+/* The message at once, which was not in the outbox: whether it is done with. */
+static bool settle(struct subscriber *s, enum put put, enum fate fate, size_t size)
+{
+	if (put == PUT_LATER)
+		return false;
+	outbox_count(&s->outbox, put == PUT_DONE ? fate : FATE_ABANDONED, size);
+	if (put == PUT_NEVER && !s->ended) {
+		become_deaf(s);
+		subscriber_update(s);
+	}
+	return true;
+}
+
 bool subscriber_send(struct subscriber *s, const void *data, size_t size)
 {
 	enum fate fate = FATE_ABANDONED;
@@ -120,14 +133,15 @@ bool subscriber_send(struct subscriber *s, const void *data, size_t size)
 	if (s->outbox.count > 0)
 		return false;
 	put = s->ops->put(s, data, size, &fate);
-	if (put == PUT_LATER)
-		return false;
-	outbox_count(&s->outbox, put == PUT_DONE ? fate : FATE_ABANDONED, size);
-	if (put == PUT_NEVER) {
-		become_deaf(s);
-		subscriber_update(s);
-	}
-	return true;
+	return settle(s, put, fate, size);
+}
+
+bool subscriber_sent(struct subscriber *s, ssize_t result, size_t size)
+{
+	enum fate fate = FATE_ABANDONED;
+	enum put put = s->ops->judge(s, result, size, &fate);
+
+	return settle(s, put, fate, size);
 }
 
 void subscriber_flush(struct subscriber *s)

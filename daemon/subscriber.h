@@ -12,6 +12,8 @@
 #include "exported.h"
 #include "outbox.h"
 
+#include <sys/types.h>
+
 /** What became of an attempt to send one of a subscriber's messages to the other core. */
 enum forwarded {
 	FORWARDED,      /**< one message is done with */
@@ -37,6 +39,10 @@ struct subscriber_ops {
 	/** Whether a message of @size is for it at all; otherwise it is not offered. */
 	bool (*carries)(const struct subscriber *s, size_t size);
 	enum put (*put)(struct subscriber *s, const void *data, size_t size, enum fate *fate);
+	/** The socket that messages for it are sent to as they are; NULL: there is none. */
+	int (*socket)(const struct subscriber *s);
+	/** What the @result of such a send of @size bytes means: of ring_op. */
+	enum put (*judge)(struct subscriber *s, ssize_t result, size_t size, enum fate *fate);
 	/** Send one of its messages to the other core. */
 	enum forwarded (*forward)(struct subscriber *s);
 	/** Look for what its state needs, after any change of it; this may end it. */
@@ -61,10 +67,11 @@ struct subscriber {
 	uid_t uid;
 	pid_t pid;
 	struct outbox outbox;
-	bool ended;   /**< to be freed when the loop comes round */
-	bool waiting; /**< in the instance's queue for blocks */
-	bool eof;     /**< it will send nothing more */
-	bool deaf;    /**< it will take nothing more */
+	uint64_t offered; /**< number of the message it was offered last, with others */
+	bool ended;       /**< to be freed when the loop comes round */
+	bool waiting;     /**< in the instance's queue for blocks */
+	bool eof;         /**< it will send nothing more */
+	bool deaf;        /**< it will take nothing more */
 	struct input_stats input;
 };
 
@@ -83,6 +90,9 @@ bool subscriber_listens(const struct subscriber *s);
  * Returns true if the message is done with (its fate counted), false if it has to be queued.
  */
 bool subscriber_send(struct subscriber *s, const void *data, size_t size);
+
+/** The same, when it has been sent to its socket with @result. It may have ended. */
+bool subscriber_sent(struct subscriber *s, ssize_t result, size_t size);
 
 /** Send what is queued as far as it is taken. */
 void subscriber_flush(struct subscriber *s);

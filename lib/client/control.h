@@ -29,6 +29,8 @@
  *     "to_core" ("messages", "bytes", "empty", "oversize", "discarded", "unknown"),
  *     "clients" ("connected", "ever", "refused", "refused_busy"), "unbound".
  *     "limits": by the key of [daemon], "used", "max" and "refused".
+ *     "io_uring": "used" (a bool), "operations" on sockets that went through it in so many
+ *     "submissions", and "plain" ones that did not.
  * "clients"
  *     "clients": of each "id", "kind" ("socket", or "library": an endpoint of a program that uses
  *     libicbmsg), "instance", "endpoint", "pid", "uid", "state" ("connected", "receiving" only,

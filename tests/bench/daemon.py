@@ -112,8 +112,13 @@ def measure(kind, verb, size):
     print(line, flush=True)
 
 
-print(f"{'CLIENT':8} {'VERB':8} {'BYTES':>6} {'DAEMON ns':>10} {'CLIENT ns':>10} {'CALLS':>8}")
-for size in SIZES:
-    for verb in ("send", "receive"):
-        for kind in ("socket", "library"):
-            measure(kind, verb, size)
+def main():
+    print(f"{'CLIENT':8} {'VERB':8} {'BYTES':>6} {'DAEMON ns':>10} {'CLIENT ns':>10} {'CALLS':>8}")
+    for size in SIZES:
+        for verb in ("send", "receive"):
+            for kind in ("socket", "library"):
+                measure(kind, verb, size)
+
+
+if __name__ == "__main__":
+    main()

@@ -59,11 +59,11 @@ config() {
 	} >icbmsgd.conf
 }
 
-# start_daemon OPTION...: stderr goes to log.
+# start_daemon OPTION...: stderr goes to log. ICBMSG_IO_URING says whether it uses that.
 start_daemon() {
 	local line
 	[ -p daemon-banner ] || mkfifo daemon-banner
-	"$bin/icbmsgd" -c icbmsgd.conf --banner "$@" >daemon-banner 2>>log 3>&- 5<&- &
+	"$bin/icbmsgd" -c icbmsgd.conf --banner -o "io-uring=${ICBMSG_IO_URING:-auto}" "$@" >daemon-banner 2>>log 3>&- 5<&- &
 	daemon=$!
 	read -r line <daemon-banner
 	[[ $line == *ready* ]]

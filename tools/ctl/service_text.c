@@ -108,12 +108,21 @@ static void print_stats_instance(struct json_object *i)
 		print_stats_endpoint(text(i, "name"), json_object_array_get_idx(endpoints, k));
 }
 
+static void print_io_uring(struct json_object *o)
+{
+	printf("io_uring  %s, %" PRIu64 " operations in %" PRIu64 " submissions, %" PRIu64
+	       " by plain calls\n",
+	       truth(o, "used") ? "used" : "not used", number(o, "operations"),
+	       number(o, "submissions"), number(o, "plain"));
+}
+
 void service_print_stats(struct json_object *answer)
 {
 	struct json_object *instances = member(answer, "instances");
 
 	for (size_t n = 0; n < length(instances); n++)
 		print_stats_instance(json_object_array_get_idx(instances, n));
+	print_io_uring(member(answer, "io_uring"));
 	printf("%-28s %12s %12s %12s\n", "LIMIT", "USED", "MAX", "REFUSED");
 	json_object_object_foreach(member(answer, "limits"), key, value)
 		printf("%-28s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 "\n", key,
