@@ -120,7 +120,7 @@ static void lose(struct message *m)
 	struct entry *e;
 
 	while ((e = TAILQ_FIRST(&m->entries)))
-		entry_end(e, FATE_STALE);
+		entry_lose(e);
 	unhold(m);
 }
 

@@ -48,6 +48,9 @@ bool message_to_memory(struct message *m);
 
 bool outbox_add(struct outbox *o, struct message *m);
 void entry_end(struct entry *e, enum fate fate);
+
+/** The message of @e was lost. If the policy drops none, what is behind it is dropped: no gaps. */
+void entry_lose(struct entry *e);
 void entry_pay_held(struct entry *e);
 void entry_pay_bytes(struct entry *e);
 void entry_unpay(struct entry *e);

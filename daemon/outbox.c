@@ -109,6 +109,15 @@ void entry_end(struct entry *e, enum fate fate)
 	message_unref(m);
 }
 
+void entry_lose(struct entry *e)
+{
+	struct entry *behind;
+
+	while (e->outbox->pool->policy == POLICY_BLOCK && (behind = TAILQ_NEXT(e, in_outbox)))
+		entry_end(behind, FATE_STALE);
+	entry_end(e, FATE_STALE);
+}
+
 void outbox_clear(struct outbox *o, enum fate fate)
 {
 	struct entry *e;
@@ -129,7 +138,7 @@ bool outbox_front(struct outbox *o, const void **data, size_t *size)
 			*size = m->size;
 			return true;
 		}
-		entry_end(e, FATE_STALE);
+		entry_lose(e);
 	}
 	return false;
 }

@@ -439,6 +439,36 @@ static void a_restart_loses_what_is_held(void **state)
 	end();
 }
 
+/* 0 and 1 are held, 2 and 3 found no room there and were copied: behind a gap nobody wants them. */
+static void a_restart_leaves_no_gap_where_nothing_is_dropped(void **state)
+{
+	(void)state;
+	for (int noticed_by_taking = 0; noticed_by_taking < 2; noticed_by_taking++) {
+		begin(POLICY_BLOCK, 2, 2);
+		arrive(0, 1, true, 0);
+		/* In memory, where a restart does not reach it. */
+		pool_spill(&pool, 100 * MS);
+		assert_int_equal(pool.held, 0);
+		for (uint64_t n = 1; n < 4; n++)
+			arrive(n, 3, true, 200 * MS);
+		assert_int_equal(pool.held, 2);
+		first_current = 100;
+		if (noticed_by_taking)
+			assert_int_equal(take(0), 0);
+		else
+			pool_lose_held(&pool);
+		if (!noticed_by_taking)
+			assert_int_equal(take(0), 0);
+		assert_int_equal(take(0), -1);
+		assert_int_equal(take(1), -1);
+		assert_int_equal(fate(0, FATE_STALE), 3);
+		assert_int_equal(fate(1, FATE_STALE), 3);
+		check_books();
+		pool_lose_held(&pool);
+		end();
+	}
+}
+
 static void random_steps(enum policy policy, uint32_t seed)
 {
 	uint64_t number = 0;
@@ -562,6 +592,7 @@ int main(void)
 		cmocka_unit_test(blocking_messages_stay_and_are_looked_at_again),
 		cmocka_unit_test(a_user_may_hold_so_many),
 		cmocka_unit_test(a_restart_loses_what_is_held),
+		cmocka_unit_test(a_restart_leaves_no_gap_where_nothing_is_dropped),
 		cmocka_unit_test(any_order_of_things),
 		cmocka_unit_test(users_have_so_many_clients),
 		cmocka_unit_test(library_clients_are_counted_apart),

@@ -316,7 +316,8 @@ beginning() {
 	start_core --endpoint file --mode echo
 	serve
 	for n in 1 2 3 4; do
-		start near --send "$file" --recv there --bytes 20000001 --size $((n * 400))
+		start near --send "$file" --recv there --bytes 20000001 --size $((200 + n * 100)) \
+			--rate 20000
 		grown there $((n * 300000))
 		restart_core
 		ended near 4
