@@ -30,6 +30,11 @@ uint32_t board_random(struct board *b, uint32_t below)
  * The account
  */
 
+static struct board_message *place(struct board_queue *q, unsigned int n)
+{
+	return &q->message[n % (sizeof(q->message) / sizeof(q->message[0]))];
+}
+
 static struct board_message note(struct board *b, struct board_end *to, unsigned int ept,
 				 uint32_t size)
 {
@@ -37,7 +42,7 @@ static struct board_message note(struct board *b, struct board_end *to, unsigned
 	struct board_queue *q = &to->expected;
 
 	assert_true(q->tail - q->head < sizeof(q->message) / sizeof(q->message[0]));
-	q->message[q->tail++ % (sizeof(q->message) / sizeof(q->message[0]))] = m;
+	*place(q, q->tail++) = m;
 	return m;
 }
 
@@ -47,25 +52,38 @@ static void assert_bytes(const struct board_message *m, const void *data)
 	assert_memory_equal(data, scratch, m->size);
 }
 
+/* The oldest message for @name; the oldest of all, unless a daemon may let one overtake another. */
+static struct board_message take_expected(struct board_queue *q, const char *name)
+{
+	struct board_message m;
+	unsigned int n = q->head;
+
+	assert_true(q->head != q->tail);
+	while (ends_client != ENDS_NO_CLIENT && strcmp(name, board_names[place(q, n)->ept]) != 0)
+		assert_true(++n != q->tail);
+	m = *place(q, n);
+	for (; n != q->head; n--)
+		*place(q, n) = *place(q, n - 1);
+	q->head++;
+	return m;
+}
+
 /* What has arrived at @to; where it is to be noted if it is kept. */
 static struct board_held *arrived(struct board_end *to, const char *name, const void *data,
 				  size_t size)
 {
-	struct board_queue *q = &to->expected;
-	struct board_message *m;
+	struct board_message m = take_expected(&to->expected, name);
 	struct board_held *h;
 
-	assert_true(q->head != q->tail);
-	m = &q->message[q->head++ % (sizeof(q->message) / sizeof(q->message[0]))];
-	assert_string_equal(name, board_names[m->ept]);
-	assert_int_equal(size, m->size);
-	assert_bytes(m, data);
+	assert_string_equal(name, board_names[m.ept]);
+	assert_int_equal(size, m.size);
+	assert_bytes(&m, data);
 	to->received++;
 	if (!to->hold)
 		return NULL;
 	assert_true(to->held_count < sizeof(to->held) / sizeof(to->held[0]));
 	h = &to->held[to->held_count++];
-	*h = (struct board_held){ .message = *m, .data = data };
+	*h = (struct board_held){ .message = m, .data = data };
 	return h;
 }
 
@@ -291,12 +309,13 @@ void board_settle(struct board *b)
 	int idle = 0;
 
 	/* Coming up takes as many turns in which nothing shows. */
-	while (idle < 5) {
+	while (idle < (b->e.daemon ? 8 : 5)) {
 		unsigned int pending = b->far.expected.head + b->lib.expected.head;
 		int ret = icbmsg_dispatch(b->link, 0);
 
 		assert_true(ret >= 0);
 		board_far_pump(b);
+		ends_turn(&b->e);
 		pending -= b->far.expected.head + b->lib.expected.head;
 		idle = ret > 0 || pending ? 0 : idle + 1;
 	}
@@ -308,7 +327,7 @@ static bool under_way(const struct board *b)
 
 	return b->far.expected.head != b->far.expected.tail ||
 	       b->lib.expected.head != b->lib.expected.tail ||
-	       st.tx_blocks_free != b->tx.block_count || firmware_used_blocks(&b->fw) > 0;
+	       st.tx_blocks_free != ends_blocks(b->link) || firmware_used_blocks(&b->fw) > 0;
 }
 
 static int64_t now(void)

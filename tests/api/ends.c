@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * See ends.h.
+ * See ends.h: memory, opening and closing, running tests with all parameters.
  */
 #include "ends.h"
 
-#include <dirent.h>
-#include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "core/instance.h"
+#include "through_daemon.h"
 
 const struct ends_param ends_params[] = {
 	{ "classic", 4, 4, 16, 16, 0x2000, 0x2000, NULL, NULL },
@@ -35,6 +32,7 @@ const struct ends_param ends_params[] = {
 const struct ends_param *ends_param = ends_params;
 const char *ends_rescue_interval;
 const char *ends_spin;
+enum ends_client ends_client, ends_only_client;
 
 void ends_prepare(struct ends *e, uint8_t fill)
 {
@@ -134,24 +132,35 @@ struct icbmsg_config *ends_config_a(const struct ends *e)
 	return make_config(e, true);
 }
 
-static struct icbmsg *open_with(struct icbmsg_config *cfg)
+static struct icbmsg *connect_with(struct ends *e, struct icbmsg_config *cfg)
+{
+	const int fds[] = { e->memory_fd, e->bell_to_a, e->bell_to_b };
+
+	if (!e->daemon)
+		e->daemon = through_start(cfg, fds, sizeof(fds) / sizeof(fds[0]));
+	return through_connect(e->daemon);
+}
+
+static struct icbmsg *open_with(struct ends *e, bool is_a, struct icbmsg_config *cfg)
 {
 	struct icbmsg *link = NULL;
 
-	if (icbmsg_open(&link, cfg) < 0)
+	if (ends_client == (is_a ? ENDS_CLIENT_A : ENDS_CLIENT_B))
+		link = connect_with(e, cfg);
+	else if (icbmsg_open(&link, cfg) < 0)
 		fail_msg("%s", icbmsg_config_error(cfg));
 	icbmsg_config_free(cfg);
-	return link;
+	return *(is_a ? &e->a : &e->b) = link;
 }
 
 struct icbmsg *ends_open_a(struct ends *e)
 {
-	return e->a = open_with(make_config(e, true));
+	return open_with(e, true, make_config(e, true));
 }
 
 struct icbmsg *ends_open_b(struct ends *e)
 {
-	return e->b = open_with(make_config(e, false));
+	return open_with(e, false, make_config(e, false));
 }
 
 struct icbmsg *ends_open_one(struct ends *e, bool is_a, const char *rescue_interval)
@@ -159,7 +168,7 @@ struct icbmsg *ends_open_one(struct ends *e, bool is_a, const char *rescue_inter
 	struct icbmsg_config *cfg = make_config(e, is_a);
 
 	set(cfg, "rescue-interval", "%s", rescue_interval);
-	return *(is_a ? &e->a : &e->b) = open_with(cfg);
+	return open_with(e, is_a, cfg);
 }
 
 void ends_open(struct ends *e)
@@ -169,205 +178,85 @@ void ends_open(struct ends *e)
 	ends_open_b(e);
 }
 
+/* What they have sent before they closed is still sent on. */
+static void await_end_of_clients(struct ends *e, struct icbmsg *other)
+{
+	int64_t end = ends_now() + SURELY;
+
+	while (through_fds(e->daemon) > 0) {
+		if (ends_now() >= end)
+			fail_msg("icbmsgd has %u descriptors more than before its clients",
+				 through_fds(e->daemon));
+		assert_true(icbmsg_dispatch(other, 0) >= 0);
+		through_turn(e->daemon);
+	}
+}
+
 void ends_close(struct ends *e)
 {
-	assert_int_equal(icbmsg_close(e->a), 0);
-	assert_int_equal(icbmsg_close(e->b), 0);
+	bool a_is_client = ends_client == ENDS_CLIENT_A;
+	struct icbmsg *client = a_is_client ? e->a : e->b, *other = a_is_client ? e->b : e->a;
+
+	assert_int_equal(icbmsg_close(client), 0);
+	if (e->daemon && other)
+		await_end_of_clients(e, other);
+	assert_int_equal(icbmsg_close(other), 0);
+	if (e->daemon)
+		through_stop(e->daemon);
 	munmap(e->map, e->size);
 	close(e->memory_fd);
 	close(e->bell_to_a);
 	close(e->bell_to_b);
 }
 
-void ends_settle(struct ends *e)
+void ends_direct_only(const char *why)
 {
-	int idle = 0;
-
-	/* What one end does can give the other something to do, once more after that. */
-	while (idle < 3) {
-		int a = icbmsg_dispatch(e->a, 0);
-		int b = icbmsg_dispatch(e->b, 0);
-
-		assert_true(a >= 0 && b >= 0);
-		idle = a + b > 0 ? 0 : idle + 1;
-	}
+	if (ends_client == ENDS_NO_CLIENT)
+		return;
+	print_message("not through a daemon: %s\n", why);
+	skip();
 }
 
-/* Only the instance itself knows when a thread has come in. */
-unsigned int ends_inside(struct icbmsg *link)
-{
-	unsigned int inside;
-
-	pthread_mutex_lock(&link->lock);
-	inside = link->inside;
-	pthread_mutex_unlock(&link->lock);
-	return inside;
-}
-
-void ends_until_inside(struct icbmsg *link, unsigned int threads)
-{
-	while (ends_inside(link) < threads)
-		sched_yield();
-}
-
-int64_t ends_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SECOND + ts.tv_nsec;
-}
-
-void ends_until(struct icbmsg *link, struct icbmsg *other, const int *flag, int value)
-{
-	int64_t end = ends_now() + SURELY;
-
-	while (*flag < value) {
-		assert_true(ends_now() < end);
-		assert_true(icbmsg_dispatch(link, other ? 0 : 100 * MS) >= 0);
-		if (other)
-			assert_true(icbmsg_dispatch(other, 0) >= 0);
-	}
-}
-
-static void on_bound(struct icbmsg_ept *ept, void *user)
-{
-	struct seen *s = user;
-
-	(void)ept;
-	s->bound++;
-	if (s->on_bound)
-		s->on_bound(s);
-}
-
-static void on_unbound(struct icbmsg_ept *ept, const struct icbmsg_unbound *info, void *user)
-{
-	(void)ept;
-	(void)info;
-	((struct seen *)user)->unbound++;
-}
-
-static void on_received(struct icbmsg_ept *ept, const void *data, size_t size, void *user)
-{
-	struct seen *s = user;
-
-	assert_true(size <= sizeof(s->data));
-	memcpy(s->data, data, size);
-	s->size = size;
-	s->received++;
-	if (s->hold) {
-		assert_int_equal(
-			icbmsg_hold_rx(icbmsg_ept_link(ept), data, &s->held[s->held_count]), 0);
-		s->held_data[s->held_count++] = data;
-	}
-	if (s->on_received)
-		s->on_received(s, data, size);
-}
-
-static void on_writable(struct icbmsg_ept *ept, void *user)
-{
-	(void)ept;
-	((struct seen *)user)->writable++;
-}
-
-static void on_error(struct icbmsg_ept *ept, int error, const char *message, void *user)
-{
-	(void)ept;
-	assert_true(error < 0 && message);
-	((struct seen *)user)->error++;
-}
-
-const struct icbmsg_ept_callbacks seen_callbacks = {
-	.bound = on_bound,
-	.unbound = on_unbound,
-	.received = on_received,
-	.writable = on_writable,
-	.error = on_error,
+static const char *const client_names[] = {
+	[ENDS_NO_CLIENT] = "",
+	[ENDS_CLIENT_A] = ", A through a daemon",
+	[ENDS_CLIENT_B] = ", B through a daemon",
 };
 
-void ends_register(struct icbmsg *link, struct seen *seen, const char *name)
+static int run_params(const struct ends_param *params, const char *more,
+		      const struct CMUnitTest *tests, size_t count)
 {
-	assert_int_equal(icbmsg_ept_register(link, &seen->ept, name, &seen_callbacks, seen), 0);
-	assert_string_equal(icbmsg_ept_name(seen->ept), name);
-}
-
-void ends_bind(struct ends *e, struct seen *a, struct seen *b, const char *name)
-{
-	ends_register(e->a, a, name);
-	ends_register(e->b, b, name);
-	ends_until(e->a, e->b, &a->bound, 1);
-	ends_until(e->a, e->b, &b->bound, 1);
-}
-
-struct icbmsg_stats ends_stats(struct icbmsg *link)
-{
-	struct icbmsg_stats st;
-
-	icbmsg_get_stats(link, &st, sizeof(st));
-	return st;
-}
-
-uint64_t ends_counter_in(const uint64_t *values, int count, const char *name)
-{
-	struct icbmsg_counter_info info;
-
-	for (int n = 0; n < count; n++) {
-		assert_int_equal(icbmsg_counter_info((size_t)n, &info), 0);
-		if (!strcmp(info.name, name))
-			return values[n];
-	}
-	fail_msg("there is no counter %s", name);
-	return 0;
-}
-
-uint64_t ends_counter(struct icbmsg *link, const char *name)
-{
-	uint64_t values[ENDS_COUNTERS_MAX];
-
-	return ends_counter_in(values, icbmsg_counter_read(link, values, ENDS_COUNTERS_MAX), name);
-}
-
-void fill_pattern(uint8_t *data, size_t size, unsigned int seed)
-{
-	uint32_t x = seed * 2654435761u + 1;
-
-	for (size_t i = 0; i < size; i++) {
-		x = x * 1664525u + 1013904223u;
-		data[i] = (uint8_t)(x >> 24);
-	}
-}
-
-int ends_run_params(const struct ends_param *params, const char *more,
-		    const struct CMUnitTest *tests, size_t count)
-{
-	char name[160];
+	char name[200];
 	int failed = 0;
 
 	for (ends_param = params; ends_param->wire; ends_param++) {
 		const struct ends_param *p = ends_param;
 
-		snprintf(name, sizeof(name), "%s, word %u, alignment %u, %u/%u blocks, %s, %s%s",
+		snprintf(name, sizeof(name), "%s, word %u, alignment %u, %u/%u blocks, %s, %s%s%s",
 			 p->wire, p->word_size, p->alignment, p->a_blocks, p->b_blocks,
 			 p->doorbell ? p->doorbell : "eventfd",
-			 p->memory_type ? p->memory_type : "normal", more);
+			 p->memory_type ? p->memory_type : "normal", more,
+			 client_names[ends_client]);
 		failed += _cmocka_run_group_tests(name, tests, count, NULL, NULL);
 	}
+	return failed;
+}
+
+int ends_run_params(const struct ends_param *params, const char *more,
+		    const struct CMUnitTest *tests, size_t count)
+{
+	const char *how = getenv("ICBMSG_ENDS");
+	int failed = 0;
+
+	if (!how || strcmp(how, "daemon") != 0)
+		return run_params(params, more, tests, count);
+	for (ends_client = ENDS_CLIENT_A; ends_client <= ENDS_CLIENT_B; ends_client++)
+		if (!ends_only_client || ends_client == ends_only_client)
+			failed += run_params(params, more, tests, count);
 	return failed;
 }
 
 int ends_run_all(const struct CMUnitTest *tests, size_t count)
 {
 	return ends_run_params(ends_params, "", tests, count);
-}
-
-unsigned int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }

@@ -140,6 +140,7 @@ static void bind_victim(struct hostile *h, struct seen *seen)
 
 void hostile_start(struct hostile *h, struct seen *seen, bool initiator)
 {
+	ends_direct_only("the peer by hand sees what libicbmsg itself answers, and when");
 	memset(h, 0, sizeof(*h));
 	memset(seen, 0, sizeof(*seen));
 	h->initiator = initiator;

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "ends.h"
+#include "through_daemon.h"
 
 static struct seen a[ICBMSG_EPT_COUNT_MAX], b[ICBMSG_EPT_COUNT_MAX];
 
@@ -30,6 +31,7 @@ static void roles_follow_the_addresses(void **state)
 	struct ends e;
 
 	(void)state;
+	ends_direct_only("the layout is that of the link to the daemon");
 	ends_open(&e);
 	icbmsg_get_layout(e.a, &la, sizeof(la));
 	icbmsg_get_layout(e.b, &lb, sizeof(lb));
@@ -37,6 +39,17 @@ static void roles_follow_the_addresses(void **state)
 	assert_false(lb.initiator);
 	assert_memory_equal(&la.tx, &lb.rx, sizeof(la.tx));
 	assert_memory_equal(&la.rx, &lb.tx, sizeof(la.rx));
+	ends_close(&e);
+}
+
+static void sizes_agree(void **state)
+{
+	struct ends e;
+
+	(void)state;
+	ends_open(&e);
+	assert_int_equal(icbmsg_max_size(e.a), icbmsg_max_rx_size(e.b));
+	assert_int_equal(icbmsg_max_size(e.b), icbmsg_max_rx_size(e.a));
 	ends_close(&e);
 }
 
@@ -118,7 +131,7 @@ static void announcements_park(void **state)
 		ends_until(e.a, e.b, &a[i].bound, 1);
 		ends_until(e.a, e.b, &b[i].bound, 1);
 	}
-	assert_int_equal(ends_stats(e.a).tx_blocks_free, ends_param->a_blocks);
+	ends_until_free(&e, e.a);
 	ends_close(&e);
 }
 
@@ -167,13 +180,18 @@ static void bad_names_are_refused(void **state)
 
 static void longest_name_binds(void **state)
 {
-	char name[ICBMSG_EPT_NAME_MAX + 1];
+	char name[ICBMSG_EPT_NAME_MAX + 1], section[ICBMSG_EPT_NAME_MAX + 64];
+	const char *endpoints = through_endpoints;
 	struct ends e;
 
 	(void)state;
-	ends_open(&e);
 	memset(name, 'n', sizeof(name));
-	name[sizeof(name) - 1] = '\0';
+	/* A daemon's socket for it needs another name, and a line of its configuration is short. */
+	name[ends_client == ENDS_NO_CLIENT ? sizeof(name) - 1 : 180] = '\0';
+	snprintf(section, sizeof(section), "[endpoint ends/%s]\nsocket = longest\n", name);
+	through_endpoints = section;
+	ends_open(&e);
+	through_endpoints = endpoints;
 	if (icbmsg_max_size(e.a) < sizeof(name) || icbmsg_max_size(e.b) < sizeof(name)) {
 		ends_close(&e);
 		skip();
@@ -194,8 +212,10 @@ static void deregistered_endpoint_binds_again_at_once(void **state)
 	assert_int_equal(icbmsg_send(a[0].ept, "gone", 4, 0), 0);
 	ends_settle(&e);
 	assert_int_equal(b[0].received, 0);
-	assert_int_equal(ends_stats(e.b).rx_dropped, 1);
-	assert_int_equal(ends_stats(e.a).tx_blocks_free, ends_param->a_blocks);
+	/* A daemon may have dropped it for its client. */
+	if (ends_lends(&e, e.a))
+		assert_int_equal(ends_stats(e.b).rx_dropped, 1);
+	assert_int_equal(ends_stats(e.a).tx_blocks_free, ends_blocks(e.a));
 	ends_register(e.b, &b[0], "again");
 	ends_until(e.b, NULL, &b[0].bound, 2);
 	assert_int_equal(icbmsg_send(a[0].ept, "back", 4, 0), 0);
@@ -212,12 +232,13 @@ static void queued_messages_of_a_deregistered_endpoint_are_released(void **state
 	ends_open(&e);
 	ends_bind(&e, &a[0], &b[0], "queue");
 	assert_int_equal(icbmsg_send(a[0].ept, "x", 1, 0), 0);
+	ends_turn(&e);
 	/* Pumped by a waiting call, not delivered. */
 	assert_int_equal(icbmsg_ept_wait_bound(b[0].ept, 0), 0);
 	icbmsg_ept_deregister(b[0].ept);
 	ends_settle(&e);
 	assert_int_equal(b[0].received, 0);
-	assert_int_equal(ends_stats(e.a).tx_blocks_free, ends_param->a_blocks);
+	assert_int_equal(ends_stats(e.a).tx_blocks_free, ends_blocks(e.a));
 	assert_int_equal(ends_stats(e.b).rx_held, 0);
 	ends_close(&e);
 }
@@ -235,7 +256,9 @@ static void deregister_before_the_link_is_up(void **state)
 	ends_open_b(&e);
 	ends_register(e.b, &b[0], "early");
 	ends_settle(&e);
-	assert_false(icbmsg_ept_is_bound(b[0].ept));
+	/* A daemon may keep an endpoint that a client has asked for. */
+	if (ends_client != ENDS_CLIENT_A)
+		assert_false(icbmsg_ept_is_bound(b[0].ept));
 	ends_register(e.a, &a[0], "early");
 	ends_until(e.a, e.b, &a[0].bound, 1);
 	ends_until(e.a, e.b, &b[0].bound, 1);
@@ -283,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(roles_follow_the_addresses, clear),
+		cmocka_unit_test_setup(sizes_agree, clear),
 		cmocka_unit_test_setup(binds_when_the_initiator_is_first, clear),
 		cmocka_unit_test_setup(binds_when_the_follower_is_first, clear),
 		cmocka_unit_test_setup(binds_when_an_end_opens_late, clear),

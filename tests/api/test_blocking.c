@@ -4,6 +4,7 @@
  * other systems dead-lock, because the thread that waits for room is the one that would make it.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -26,30 +27,27 @@ static int clear(void **state)
 	return 0;
 }
 
-/* Fill A's blocks with messages that B has not read. */
-static int fill(struct seen *s)
-{
-	int n = 0;
-
-	while (icbmsg_send(s->ept, "x", 1, 0) == 0)
-		n++;
-	return n;
-}
-
 static void full_means_enobufs_then_writable(void **state)
 {
 	struct ends e;
+	int n, ret, events = 1;
 
 	(void)state;
 	ends_open(&e);
 	ends_bind(&e, &a, &b, "full");
-	assert_int_equal(fill(&a), ends_param->a_blocks);
+	n = ends_fill(&e, &a);
+	assert_in_range(n, ends_blocks(e.a), ends_lends(&e, e.a) ? ends_blocks(e.a) : INT_MAX);
 	assert_int_equal(icbmsg_send(a.ept, "x", 1, 0), -ENOBUFS);
 	assert_int_equal(a.writable, 0);
 	ends_until(e.a, e.b, &a.writable, 1);
-	assert_int_equal(icbmsg_send(a.ept, "x", 1, 0), 0);
+	ret = icbmsg_send(a.ept, "x", 1, 0);
+	/* With a daemon that may have been about blocks that were taken again since. */
+	for (; !ends_lends(&e, e.a) && ret == -ENOBUFS; ret = icbmsg_send(a.ept, "x", 1, 0))
+		ends_until(e.a, e.b, &a.writable, ++events);
+	assert_int_equal(ret, 0);
 	ends_settle(&e);
-	assert_int_equal(a.writable, 1);
+	if (ends_lends(&e, e.a))
+		assert_int_equal(a.writable, events);
 	ends_close(&e);
 }
 
@@ -64,15 +62,18 @@ static void deadlines_are_kept(void **state)
 	(void)state;
 	ends_open(&e);
 	ends_bind(&e, &a, &b, "stuck");
-	fill(&a);
+	ends_fill(&e, &a);
 	start = ends_now();
 	assert_int_equal(icbmsg_send(a.ept, "x", 1, 20 * MS), -ETIMEDOUT);
 	assert_true(ends_now() - start >= 20 * MS);
-	if (!ends_param->memory_type) {
+	if (ends_in_place(&e, e.a)) {
 		start = ends_now();
 		assert_int_equal(icbmsg_get_tx_buffer(a.ept, &size, 20 * MS, &buffer), -ETIMEDOUT);
 		assert_true(ends_now() - start >= 20 * MS);
 	}
+	/* A daemon may have made room meanwhile, which was taken again. */
+	while (!ends_lends(&e, e.a) && icbmsg_dispatch(e.a, 0) > 0)
+		;
 	start = ends_now();
 	assert_int_equal(icbmsg_dispatch(e.a, 20 * MS), 0);
 	assert_true(ends_now() - start >= 20 * MS);
@@ -94,12 +95,13 @@ static void a_sender_waits_for_a_slow_peer(void **state)
 {
 	pthread_t peer;
 	struct ends e;
+	int filled;
 
 	(void)state;
 	ends_open(&e);
 	ends_bind(&e, &a, &b, "slow");
 	atomic_store(&stop, false);
-	fill(&a);
+	filled = ends_fill(&e, &a);
 	assert_int_equal(pthread_create(&peer, NULL, dispatch_until_stopped, e.b), 0);
 	for (int i = 0; i < 3000; i++)
 		assert_int_equal(icbmsg_send(a.ept, &i, sizeof(i), i % 2 ? SURELY : ICBMSG_FOREVER),
@@ -107,8 +109,9 @@ static void a_sender_waits_for_a_slow_peer(void **state)
 	atomic_store(&stop, true);
 	pthread_join(peer, NULL);
 	assert_true(ends_stats(e.a).waits > 0);
+	ends_until(e.a, e.b, &b.received, 3000 + filled);
 	ends_settle(&e);
-	assert_int_equal(b.received, 3000 + (int)ends_param->a_blocks);
+	assert_int_equal(b.received, 3000 + filled);
 	ends_close(&e);
 }
 
@@ -188,9 +191,11 @@ static void drop_wakes_a_waiter(void **state)
 	struct ends e;
 
 	(void)state;
-	if (ends_param->memory_type)
-		skip();
 	ends_open(&e);
+	if (!ends_in_place(&e, e.a)) {
+		ends_close(&e);
+		skip();
+	}
 	ends_bind(&e, &a, &b, "drop");
 	assert_int_equal(icbmsg_get_tx_buffer(a.ept, &size, 0, &buffer), 0);
 	c.ept = a.ept;
@@ -205,15 +210,16 @@ static void deregister_wakes_waiters(void **state)
 {
 	struct call c[2] = { 0 };
 	pthread_t thread[2];
-	static struct seen unbound;
+	static struct seen unbound, found;
 	struct ends e;
 
 	(void)state;
 	memset(&unbound, 0, sizeof(unbound));
+	memset(&found, 0, sizeof(found));
 	ends_open(&e);
 	ends_bind(&e, &a, &b, "gone");
 	ends_register(e.a, &unbound, "alone");
-	fill(&a);
+	ends_fill(&e, &a);
 	c[0].ept = a.ept;
 	c[1].ept = unbound.ept;
 	begin(&thread[0], send_forever, &c[0]);
@@ -225,6 +231,8 @@ static void deregister_wakes_waiters(void **state)
 	pthread_join(thread[1], NULL);
 	assert_int_equal(c[0].result, -ECANCELED);
 	assert_int_equal(c[1].result, -ECANCELED);
+	/* Its announcement has a block for itself, until somebody is found. */
+	ends_register(e.b, &found, "alone");
 	ends_close(&e);
 }
 
@@ -234,16 +242,17 @@ static void several_waiters_are_all_served(void **state)
 	struct call c[4] = { 0 };
 	pthread_t thread[4];
 	struct ends e;
+	int filled;
 
 	(void)state;
 	ends_open(&e);
 	ends_bind(&e, &a, &b, "many");
-	fill(&a);
+	filled = ends_fill(&e, &a);
 	for (int i = 0; i < 4; i++) {
 		c[i].ept = a.ept;
 		begin(&thread[i], send_forever, &c[i]);
 	}
-	ends_until(e.b, NULL, &b.received, (int)ends_param->a_blocks + 4);
+	ends_until(e.b, NULL, &b.received, filled + 4);
 	for (int i = 0; i < 4; i++) {
 		pthread_join(thread[i], NULL);
 		assert_int_equal(c[i].result, 0);
@@ -289,7 +298,7 @@ static void messages_pumped_elsewhere_show_on_the_descriptor(void **state)
 	fd.fd = icbmsg_get_fd(e.b);
 	ends_settle(&e);
 	assert_int_equal(icbmsg_send(a.ept, "x", 1, 0), 0);
-	fill(&b);
+	ends_fill(&e, &b);
 	/* The wait reads A's message and takes the doorbell. */
 	assert_int_equal(icbmsg_send(b.ept, "y", 1, 20 * MS), -ETIMEDOUT);
 	assert_int_equal(poll(&fd, 1, 10000), 1);

@@ -66,11 +66,40 @@ static size_t size_of(uint32_t blocks)
 	return blocks * l.tx.block_size - l.word_size;
 }
 
+static void messages_are_counted(void **state)
+{
+	static const uint8_t data[200];
+
+	(void)state;
+	open_bound();
+	assert_int_equal(count_a("opens"), 1);
+	for (int i = 1; i <= 20; i++) {
+		assert_int_equal(icbmsg_send(a.ept, data, (size_t)i, SURELY), 0);
+		assert_int_equal(icbmsg_send(b.ept, data, (size_t)i * 10, SURELY), 0);
+		ends_until(e.a, e.b, &a.received, i);
+		ends_until(e.a, e.b, &b.received, i);
+	}
+	assert_int_equal(count_a("tx_messages"), 20);
+	assert_int_equal(count_b("tx_messages"), 20);
+	assert_int_equal(count_a("rx_messages"), 20);
+	assert_int_equal(count_b("rx_messages"), 20);
+	assert_int_equal(count_a("tx_bytes"), 210);
+	assert_int_equal(count_b("rx_bytes"), 210);
+	assert_int_equal(count_b("tx_bytes"), 2100);
+	assert_int_equal(count_a("rx_bytes"), 2100);
+	ends_until_free(&e, e.a);
+	ends_until_free(&e, e.b);
+	assert_int_equal(count_a("tx_blocks_used") + count_b("tx_blocks_used"), 0);
+	assert_int_equal(count_a("rx_held") + count_b("rx_held"), 0);
+	ends_close(&e);
+}
+
 static void messages_and_blocks(void **state)
 {
 	static const uint8_t data[4096];
 
 	(void)state;
+	ends_direct_only("peaks, and both rings at one moment");
 	open_bound();
 	assert_int_equal(count_a("opens"), 1);
 	assert_true(count_a("announcements") >= 1);
@@ -97,21 +126,23 @@ static void messages_and_blocks(void **state)
 
 static void waiting_for_blocks(void **state)
 {
-	static const uint8_t data[0x1000];
+	static const uint8_t data[1];
+	uint64_t refused;
 
 	(void)state;
 	open_bound();
-	assert_int_equal(icbmsg_send(a.ept, data, size_of(ends_param->a_blocks), 0), 0);
+	ends_fill(&e, &a);
+	refused = count_a("tx_refused");
 	assert_int_equal(icbmsg_send(a.ept, data, 1, 0), -ENOBUFS);
 	assert_int_equal(icbmsg_send(a.ept, data, 1, 0), -ENOBUFS);
-	assert_int_equal(count_a("tx_refused"), 2);
+	assert_int_equal(count_a("tx_refused"), refused + 2);
 	assert_int_equal(count_a("waits"), 0);
 	assert_int_equal(count_a("wait_longest"), 0);
 	assert_int_equal(icbmsg_send(a.ept, data, 1, 20 * MS), -ETIMEDOUT);
 	assert_int_equal(icbmsg_send(a.ept, data, 1, 2 * MS), -ETIMEDOUT);
 	assert_int_equal(count_a("waits"), 2);
 	assert_true(count_a("wait_longest") >= 20 * MS);
-	assert_int_equal(count_a("tx_blocks_peak"), ends_param->a_blocks);
+	assert_int_equal(count_a("tx_blocks_peak"), ends_blocks(e.a));
 	ends_close(&e);
 }
 
@@ -128,6 +159,7 @@ static void held_buffers_that_stop_the_other_side(void **state)
 	uint32_t half = ends_param->b_blocks / 2;
 
 	(void)state;
+	ends_direct_only("with a daemon between them nobody stops the other side");
 	open_bound();
 	warnings = 0;
 	icbmsg_set_log(e.a, on_log, (void *)(uintptr_t) "buffers held here take all");
@@ -299,6 +331,7 @@ static void stale_releases(void **state)
 static void announcements_that_nobody_answers(void **state)
 {
 	(void)state;
+	ends_direct_only("the daemon is there");
 	ends_prepare(&e, 0);
 	ends_open_one(&e, true, "1ms");
 	warnings = 0;
@@ -314,6 +347,7 @@ static void announcements_that_nobody_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(messages_are_counted, clear),
 		cmocka_unit_test_setup(messages_and_blocks, clear),
 		cmocka_unit_test_setup(waiting_for_blocks, clear),
 		cmocka_unit_test_setup(held_buffers_that_stop_the_other_side, clear),

@@ -188,7 +188,7 @@ static void empty_message_of_the_firmware(void **state)
 	board_settle(&b);
 	assert_int_equal(b.lib.received, 2);
 	assert_int_equal(b.far.received, 1);
-	assert_int_equal(ends_stats(b.link).tx_blocks_free, b.tx.block_count);
+	assert_int_equal(ends_stats(b.link).tx_blocks_free, ends_blocks(b.link));
 	board_end(&b);
 }
 
@@ -201,6 +201,12 @@ static void release_all(void)
 		else
 			board_far_release(&b, board_random(&b, b.far.held_count));
 	}
+}
+
+static bool all_arrived(void)
+{
+	return b.far.expected.head == b.far.expected.tail &&
+	       b.lib.expected.head == b.lib.expected.tail;
 }
 
 /* What @blocks blocks carry, or all there are. */
@@ -232,13 +238,19 @@ static void all_blocks_in_flight(void **state)
 		board_settle(&b);
 		assert_int_equal(ends_stats(b.link).rx_held, b.lib.held_count);
 		assert_false(board_lib_send(&b, 0, 1, true));
-		assert_false(board_far_send(&b, 0, 1, true));
-		if (most == 1) {
+		/* A daemon passes on what its client has room for. */
+		if (!b.e.daemon) {
+			assert_false(board_far_send(&b, 0, 1, true));
+			assert_int_equal(all_arrived(), 1);
+		}
+		if (most == 1 && !b.e.daemon) {
 			assert_int_equal(b.far.held_count, b.tx.block_count);
 			assert_int_equal(b.lib.held_count, b.rx.block_count);
 		}
-		release_all();
-		board_settle(&b);
+		do {
+			release_all();
+			board_settle(&b);
+		} while (b.lib.held_count + b.far.held_count > 0);
 		board_assert_idle(&b);
 	}
 	board_end(&b);
@@ -258,13 +270,15 @@ static void firmware_deregisters(void **state)
 	board_settle(&b);
 	assert_int_equal(b.far.received, 0);
 	assert_int_equal(b.fw.counters.errors, 1);
-	assert_int_equal(ends_stats(b.link).tx_blocks_free, b.tx.block_count - 1);
+	assert_int_equal(ends_stats(b.link).tx_blocks_free, ends_blocks(b.link) - 1);
 	assert_int_equal(firmware_register(&b.fw, board_names[0]), 0);
 	board_settle(&b);
 	assert_int_equal(b.far.bound[0], 2);
 	assert_int_equal(b.lib.bound[0], 1);
 	assert_true(board_far_send(&b, 0, 1, true));
-	assert_int_equal(board_lib_send(&b, 0, 1, true), b.tx.block_count > 1);
+	/* In a daemon's client there may be room that the link behind it has not. */
+	assert_int_equal(board_lib_send(&b, 0, 1, true),
+			 b.tx.block_count > 1 || (b.e.daemon && ends_blocks(b.link) > 1));
 	board_settle(&b);
 	assert_int_equal(b.lib.received, 1);
 	assert_int_equal(b.far.received, b.tx.block_count > 1);
@@ -280,7 +294,8 @@ static void libicbmsg_deregisters(void **state)
 	for (uint32_t i = 1; i <= 3 * b.rx.block_count; i++) {
 		assert_int_equal(firmware_send(&b.fw, board_names[0], "lost", 4), 4);
 		board_settle(&b);
-		assert_int_equal(ends_stats(b.link).rx_dropped, i);
+		if (!b.e.daemon)
+			assert_int_equal(ends_stats(b.link).rx_dropped, i);
 		assert_int_equal(firmware_used_blocks(&b.fw), 0);
 	}
 	board_register(&b, 0);
@@ -348,6 +363,7 @@ static void one_operation(int64_t wait)
 		take_and_drop();
 		break;
 	case 8:
+		ends_turn(&b.e);
 		assert_true(icbmsg_dispatch(b.link, wait) >= 0);
 		break;
 	default:
@@ -362,8 +378,6 @@ static void random_traffic(void **state)
 	for (int i = 0; i < OPERATIONS; i++)
 		one_operation(0);
 	b.lib.hold = b.far.hold = false;
-	release_all();
-	board_settle(&b);
 	release_all();
 	board_settle(&b);
 	board_assert_idle(&b);
@@ -388,8 +402,11 @@ static void lost_doorbells(void **state)
 	board_settle_lossy(&b);
 	board_assert_idle(&b);
 	st = ends_stats(b.link);
-	assert_true(st.rescues > 0);
-	assert_true(st.doorbells_lost > 0);
+	/* A daemon's client has none that could get lost. */
+	if (!b.e.daemon) {
+		assert_true(st.rescues > 0);
+		assert_true(st.doorbells_lost > 0);
+	}
 	assert_true(st.doorbells_lost <= st.rescues);
 	board_end(&b);
 }
@@ -435,6 +452,7 @@ int main(void)
 
 	for (int role = 0; role < 2; role++) {
 		initiator = role;
+		ends_only_client = role ? ENDS_CLIENT_A : ENDS_CLIENT_B;
 		failed += ends_run_params(params, role ? ", as initiator" : ", as follower", tests,
 					  n);
 	}

@@ -38,15 +38,37 @@ static void shuffle(uint32_t *order, uint32_t n)
 	}
 }
 
+/* Where B's user can hold what comes; other tests are skipped. */
+static void open_in_place(struct ends *e)
+{
+	ends_open(e);
+	if (ends_in_place(e, e->b))
+		return;
+	ends_close(e);
+	skip();
+}
+
+/* From A to B; with a daemon between them there are two links on which there has to be room. */
+static uint32_t most_under_way(const struct ends *e)
+{
+	uint32_t n = ends_param->a_blocks;
+	struct icbmsg_layout l;
+
+	icbmsg_get_layout(e->a, &l, sizeof(l));
+	n = l.tx.block_count < n ? l.tx.block_count : n;
+	icbmsg_get_layout(e->b, &l, sizeof(l));
+	return l.rx.block_count < n ? l.rx.block_count : n;
+}
+
 static void held_buffers_keep_their_bytes_and_go_in_any_order(void **state)
 {
-	uint32_t order[256], n = ends_param->a_blocks;
+	uint32_t order[256], n, rest;
 	struct ends e;
 
 	(void)state;
-	if (ends_param->memory_type)
-		skip();
-	ends_open(&e);
+	open_in_place(&e);
+	n = most_under_way(&e);
+	rest = ends_blocks(e.a) - n;
 	b.hold = true;
 	ends_bind(&e, &a, &b, "hold");
 	for (uint32_t i = 0; i < n; i++)
@@ -63,7 +85,8 @@ static void held_buffers_keep_their_bytes_and_go_in_any_order(void **state)
 		assert_int_equal(icbmsg_release_rx(e.b, b.held[order[i]]), 0);
 		assert_int_equal(icbmsg_release_rx(e.b, b.held[order[i]]), -ENOENT);
 		ends_settle(&e);
-		assert_int_equal(ends_stats(e.a).tx_blocks_free, i + 1);
+		if (ends_lends(&e, e.a))
+			assert_int_equal(ends_stats(e.a).tx_blocks_free, rest + i + 1);
 	}
 	ends_close(&e);
 }
@@ -75,9 +98,7 @@ static void holds_are_counted(void **state)
 	struct ends e;
 
 	(void)state;
-	if (ends_param->memory_type)
-		skip();
-	ends_open(&e);
+	open_in_place(&e);
 	ends_bind(&e, &a, &b, "count");
 	assert_int_equal(icbmsg_send(a.ept, "x", 1, 0), 0);
 	assert_int_equal(icbmsg_next_event(e.b, &ev, SURELY), 1);
@@ -95,8 +116,7 @@ static void holds_are_counted(void **state)
 	assert_int_equal(icbmsg_next_event(e.b, &ev, 0), 0);
 	assert_int_equal(icbmsg_hold_rx(e.b, &ev, &first), -ENOENT);
 	assert_int_equal(ends_stats(e.b).rx_held, 0);
-	ends_settle(&e);
-	assert_int_equal(ends_stats(e.a).tx_blocks_free, ends_param->a_blocks);
+	ends_until_free(&e, e.a);
 	ends_close(&e);
 }
 
@@ -107,9 +127,11 @@ static void device_memory_is_not_held(void **state)
 	struct ends e;
 
 	(void)state;
-	if (!ends_param->memory_type)
-		skip();
 	ends_open(&e);
+	if (ends_in_place(&e, e.b)) {
+		ends_close(&e);
+		skip();
+	}
 	ends_bind(&e, &a, &b, "device");
 	assert_int_equal(icbmsg_send(a.ept, "x", 1, 0), 0);
 	assert_int_equal(icbmsg_next_event(e.b, &ev, SURELY), 1);
@@ -126,9 +148,7 @@ static void held_buffers_outlive_the_instance(void **state)
 	struct ends e;
 
 	(void)state;
-	if (ends_param->memory_type)
-		skip();
-	ends_open(&e);
+	open_in_place(&e);
 	b.hold = true;
 	ends_bind(&e, &a, &b, "outlive");
 	assert_int_equal(icbmsg_send(a.ept, "still here", 11, 0), 0);
@@ -238,7 +258,8 @@ static void nothing_leaks(void **state)
 	struct ends e;
 
 	(void)state;
-	for (int i = 0; i < 20; i++) {
+	/* Daemons take a while to start. */
+	for (int i = ends_client == ENDS_NO_CLIENT ? 0 : 16; i < 20; i++) {
 		clear(NULL);
 		ends_open(&e);
 		ends_bind(&e, &a, &b, "leak");

@@ -31,16 +31,6 @@ static void open_and_bind(struct ends *e)
 	ends_settle(e);
 }
 
-/* Fill A's blocks with messages that B has not read. */
-static int fill(void)
-{
-	int n = 0;
-
-	while (icbmsg_send(a.ept, "x", 1, 0) == 0)
-		n++;
-	return n;
-}
-
 struct call {
 	struct icbmsg_ept *ept;
 	int64_t timeout;
@@ -103,7 +93,7 @@ static void who_gives_up_hands_over(void **state)
 	open_and_bind(&e);
 	for (int round = 0; round < 5; round++) {
 		struct line l;
-		int messages = b.received + fill();
+		int messages = b.received + ends_fill(&e, &a);
 
 		line_up(&l, e.a, a.ept, (1 + round) * MS);
 		crowd_join(&l.first);
@@ -132,7 +122,7 @@ static void who_is_cancelled_hands_over(void **state)
 		memset(&gone_b, 0, sizeof(gone_b));
 		ends_bind(&e, &gone_a, &gone_b, "gone");
 		ends_settle(&e);
-		messages = b.received + fill();
+		messages = b.received + ends_fill(&e, &a);
 		line_up(&l, e.a, gone_a.ept, ICBMSG_FOREVER);
 		ends_until_inside(e.a, 1 + WAITERS);
 		icbmsg_ept_deregister(gone_a.ept);
@@ -184,9 +174,11 @@ static void buffers_go_around(void **state)
 	struct ends e;
 
 	(void)state;
-	if (ends_param->memory_type)
-		skip();
 	ends_open(&e);
+	if (!ends_in_place(&e, e.a)) {
+		ends_close(&e);
+		skip();
+	}
 	open_and_bind(&e);
 	a.user = e.a;
 	for (uint32_t n = 0; n < 8; n++) {
@@ -195,7 +187,7 @@ static void buffers_go_around(void **state)
 	}
 	crowd_join(&crowd);
 	assert_true(taken > 0);
-	assert_int_equal(ends_stats(e.a).tx_blocks_free, ends_param->a_blocks);
+	assert_int_equal(ends_stats(e.a).tx_blocks_free, ends_blocks(e.a));
 	ends_close(&e);
 }
 
@@ -279,7 +271,10 @@ static void deadlines_hold_when_all_is_stuck(void **state)
 	ends_open_a(&e);
 	ends_open_b(&e);
 	open_and_bind(&e);
-	messages = fill();
+	messages = ends_fill(&e, &a);
+	/* A daemon may have made room meanwhile, which was taken again. */
+	while (!ends_lends(&e, e.a) && icbmsg_dispatch(e.a, 0) > 0)
+		;
 	memset(&alone, 0, sizeof(alone));
 	ends_register(e.a, &alone, "alone");
 	jam_doorbell(e.bell_to_b);
@@ -337,6 +332,7 @@ static void standing_still_is_no_restart(void **state)
 	struct ends e;
 
 	(void)state;
+	ends_direct_only("the moment at which both sides are up is the daemon's");
 	if (ends_silence_is_doubted())
 		skip();
 	ends_rescue_interval = "1ms";
