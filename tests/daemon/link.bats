@@ -846,6 +846,98 @@ kill_of_a_client() {
 	END
 }
 
+# Everybody sends more than there are blocks anywhere, and gets it back from a core that has as few.
+full_both_ways() {
+	start_core --endpoint ep0 --tx-blocks 4 --rx-blocks 4 --region-size 4k
+	[ -z "$1" ] || sed -i "s/^doorbell/$1\n&/" link.conf
+	config "[endpoint net/ep0]" "policy = block" "backlog = 4k"
+	start_daemon
+	python3 <<-'END'
+		from links import *
+		from sockets import *
+		CLIENTS, EACH = 4, 400
+		c = Links()
+		for n in range(CLIENTS):
+		    c.connect(n)
+		    c.register(n, "ep0")
+		for k in range(EACH):
+		    if k in (100, 300):
+		        # From here to there nobody gives anything back: all that has a bound fills up.
+		        for n in range(CLIENTS):
+		            c.tell("hold" if k == 100 else "release", n)
+		    for n in range(CLIENTS):
+		        c.tell("send", n, "ep0", f"{n} {k:03d} " + "x" * 150)
+		    c.sync() # the pipes to link-client fill up, too
+		sent, got = [EACH] * CLIENTS, [[] for n in range(CLIENTS)]
+		while any(len(g) < sum(sent) for g in got):
+		    for n in range(CLIENTS):
+		        if len(got[n]) == sum(sent):
+		            continue
+		        event = c.next(n).split()
+		        if event[0] == "unsent":
+		            # The client's own memory is full: it would have to wait.
+		            assert event[2] == "-105"
+		            sent[n] -= 1
+		        else:
+		            got[n].append((int(event[2]), int(event[3])))
+		for g in got:
+		    assert g == got[0], "everybody sees the same order"
+		for n in range(CLIENTS):
+		    mine = [k for who, k in got[0] if who == n]
+		    assert mine == sorted(mine) and len(mine) == sent[n]
+		assert sum(sent) < CLIENTS * EACH, "nothing was full"
+		stats = endpoint("ep0")
+		assert balanced(stats["delivery"]) and stats["delivery"]["delivered"] == CLIENTS * sum(sent)
+		assert stats["backlog"]["blocked"] > 0
+		c.close()
+	END
+}
+
+@test "both directions full, policy block: nothing is lost, nobody waits for ever" {
+	full_both_ways ""
+}
+
+@test "both directions full, policy block: nothing is lost, nobody waits for ever (icbmsg_connect)" {
+	export LINK_MODE=--connect
+	full_both_ways ""
+}
+
+@test "both directions full, policy block, memory that cannot be held" {
+	full_both_ways "memory-type = device"
+}
+
+@test "who may connect can be changed while clients are there" {
+	start_core --endpoint ep0
+	config "library-mode = 0600" "[endpoint net/ep0]"
+	start_daemon
+	[ "$(stat -c %a run/net.sock)" = 600 ]
+	python3 <<-'END'
+		import os
+		from links import *
+		from sockets import ask
+		c = Links()
+		c.connect(0)
+		c.register(0, "ep0")
+		text = open("icbmsgd.conf").read()
+		open("icbmsgd.conf", "w").write(text.replace("library-mode = 0600", "library-mode = 0666"))
+		answer = ask("reload")
+		assert any("library-mode" in line for line in answer["changed"]) and not answer["failed"], answer
+		assert os.stat("run/net.sock").st_mode & 0o777 == 0o666
+		c.tell("send", 0, "ep0", "x")
+		c.expect(0, "received ep0 x")
+		rows = ask("clients")
+		assert [r["kind"] for r in rows["clients"]] == ["library"], rows
+		assert rows["clients"][0]["connection"] == rows["connections"][0]["id"]
+		assert rows["connections"][0]["endpoints"] == 1 and rows["connections"][0]["memory"] > 0
+		listed = ask("list")["instances"][0]
+		assert listed["library_socket"].endswith("run/net.sock")
+		assert listed["endpoints"][0]["library_clients"] == listed["endpoints"][0]["clients"] == 1
+		c.close()
+	END
+	run -0 "$bin/icbmsgctl" clients --socket run/control
+	[[ ${lines[0]} == *KIND* ]]
+}
+
 @test "SIGTERM: what was sent is sent on, what was received is taken, then the end" {
 	start_core --endpoint ep0 --tx-blocks 4 --rx-blocks 4 --record record
 	config "drain-timeout = 60s" "[endpoint net/ep0]"
