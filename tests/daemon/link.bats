@@ -90,7 +90,8 @@ a_library_client_hello() {
 	start_core --endpoint chat
 	config "[endpoint net/chat]"
 	start_daemon
-	python3 <<-'END'
+	DAEMON=$daemon python3 <<-'END'
+		import array, os, socket
 		from links import *
 		from sockets import connect, ended, ask, until, limit
 		c = Links()
@@ -115,6 +116,19 @@ a_library_client_hello() {
 		        s.send(bytes([REGISTER]) + b"unknown")
 		except (BrokenPipeError, ConnectionResetError):
 		    pass
+		# Descriptors that nobody asked for are not kept.
+		s = connect("run/net.sock")
+		s.send(hello())
+		assert s.recv(600)[0] == WELCOME
+		def count():
+		    s.send(bytes([REGISTER]) + b"unknown")
+		    while s.recv(600)[0] != ANSWER:
+		        pass
+		    return len(os.listdir("/proc/%s/fd" % os.environ["DAEMON"]))
+		before = count()
+		for n in range(100):
+		    s.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
+		assert count() <= before
 		# Doorbells all the time are answered by nothing.
 		s = connect("run/net.sock")
 		s.send(hello())
