@@ -94,19 +94,19 @@ struct client_welcome {
 	uint64_t max_to_core, max_from_core;
 };
 
+/** One line of text follows, without a NUL. */
 struct client_refusal {
 	uint8_t type;
 	uint8_t version_min, version_max; /**< that the daemon speaks */
 	uint8_t reserved;                 /**< 0 */
 	int32_t error;                    /**< a negative errno value */
-					  /** What follows: one line of text, without a NUL. */
 };
 
+/** If error is not 0, one line of text follows, without a NUL. */
 struct client_answer {
 	uint8_t type;
 	uint8_t reserved[3]; /**< 0 */
 	int32_t error;       /**< 0 or a negative errno value: -ENOENT, -EBUSY, ... */
-	/** What follows if error is not 0: one line of text, without a NUL. */
 };
 
 #endif
