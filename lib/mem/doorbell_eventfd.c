@@ -53,17 +53,10 @@ static int check_eventfd(int fd, const char *role, char *error)
 			role, fd, link);
 }
 
-bool doorbell_blocks(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags < 0 || !(flags & O_NONBLOCK);
-}
-
 /* Returns our own descriptor for @fd, or a negative errno. */
 static int take_eventfd(int fd, const char *role, bool *blocks, char *error)
 {
-	int own, ret;
+	int own, flags, ret;
 
 	own = doorbell_duplicate(fd, role, error);
 	if (own < 0)
@@ -73,7 +66,8 @@ static int take_eventfd(int fd, const char *role, bool *blocks, char *error)
 		close_fd(&own);
 		return ret;
 	}
-	*blocks = doorbell_blocks(own);
+	flags = fcntl(own, F_GETFL);
+	*blocks = flags < 0 || !(flags & O_NONBLOCK);
 	return own;
 }
 

@@ -54,7 +54,4 @@ int doorbell_write_counter(int fd, bool blocks);
 /* Whether @fd is an eventfd; true where that cannot be found out. */
 bool doorbell_is_eventfd(int fd);
 
-/* Whether the description behind @fd lacks O_NONBLOCK, which is not ours to set. */
-bool doorbell_blocks(int fd);
-
 #endif

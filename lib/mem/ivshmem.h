@@ -40,7 +40,6 @@ struct ivshmem {
 	/* Our vectors, eventfds, in an epoll set that what opened the bus may add to. */
 	int poll_fd;
 	int own[IVSHMEM_VECTORS_MAX];
-	bool own_blocks[IVSHMEM_VECTORS_MAX];
 	bool heard; /* somebody polls the set */
 	unsigned int own_count;
 

@@ -37,16 +37,16 @@ static bool is_target(const struct ivshmem_peers *p, const struct ivshmem_peer *
 	return p->target.peer == IVSHMEM_ANY || p->target.peer == peer->id;
 }
 
+/* Every peer has this descriptor's description, and can make it block at any time. */
 static int ring(const struct ivshmem_peer *peer)
 {
-	return peer->bell < 0 ? 0 : doorbell_write_counter(peer->bell, peer->blocks);
+	return peer->bell < 0 ? 0 : doorbell_write_counter(peer->bell, true);
 }
 
 static void add_vector(struct ivshmem_peers *p, struct ivshmem_peer *peer, int *fd)
 {
 	if (peer->vectors++ != p->target.vector)
 		return;
-	peer->blocks = doorbell_blocks(*fd);
 	peer->bell = take_fd(fd);
 	if (p->rung && is_target(p, peer))
 		ring(peer);

@@ -16,7 +16,6 @@ struct ivshmem_peer {
 	uint16_t id;
 	uint32_t vectors; /* announced so far */
 	int bell;         /* the vector that is rung; -1 if it is not announced yet */
-	bool blocks;      /* its description lacks O_NONBLOCK */
 };
 
 struct ivshmem_peers {
