@@ -9,35 +9,53 @@ As daemon.py: all clients send to a core that takes everything, or get all that 
 end. A message that 20 clients receive counts 20 times. Nothing is judged here.
 """
 
+import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
-import sys
 import tempfile
+import threading
 
 from daemon import COUNT, SIZES, Daemon, client
 
 CLIENTS = [1, 4, 20]
 
 
+def counted(daemon, verb):
+    """Messages that the daemon has moved."""
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(f"{daemon.dir}/control")
+    s.sendall(b'{"version":1,"command":"stats"}\n')
+    endpoint = json.loads(s.makefile().readline())["instances"][0]["endpoints"][0]
+    s.close()
+    return endpoint["to_core"]["messages"] if verb == "send" else endpoint["delivery"]["delivered"]
+
+
+def finish(process):
+    """Who has finished and stays would keep the others waiting."""
+    process.stdout.readline()
+    process.stdin.close()
+    process.wait()
+
+
 def run(daemon, verb, clients, count, size):
-    """CPU time of the daemon for @count messages in all."""
+    """The daemon's CPU time per message for about @count of them, and how many there were."""
     each = count // clients
     processes = [client(daemon, "socket", verb, each, size) for n in range(clients)]
-    before = daemon.cpu()
-    for p in processes:
+    threads = [threading.Thread(target=finish, args=(p,)) for p in processes]
+    cpu, messages = daemon.cpu(), counted(daemon, verb)
+    for p, t in zip(processes, threads):
         p.stdin.write("\n")
         p.stdin.flush()
-    for p in processes:
-        p.stdout.readline()
-    while verb == "send" and daemon.taken() < each * clients:
+        t.start()
+    for t in threads:
+        t.join()
+    while verb == "send" and counted(daemon, verb) < each * clients:
         pass
-    spent = daemon.cpu() - before
-    for p in processes:
-        p.stdin.close()
-        p.wait()
-    return spent / (each * clients)
+    cpu, messages = daemon.cpu() - cpu, counted(daemon, verb) - messages
+    return cpu / messages, messages
 
 
 def calls(daemon, verb, clients, count, size):
@@ -45,11 +63,11 @@ def calls(daemon, verb, clients, count, size):
         tracer = subprocess.Popen(["strace", "-c", "-f", "-o", out.name, "-p", str(daemon.pid)],
                                   stderr=subprocess.PIPE, text=True)
         tracer.stderr.readline()
-        run(daemon, verb, clients, count, size)
+        spent, messages = run(daemon, verb, clients, count, size)
         tracer.send_signal(signal.SIGINT)
         tracer.wait()
         rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$", out.read(), re.M)
-    return {name: int(n) / count for name, n in rows if name != "total"}
+    return {name: int(n) / messages for n, name in rows if name != "total"}
 
 
 def measure(use, verb, clients, size):
@@ -59,7 +77,7 @@ def measure(use, verb, clients, size):
     # What else runs on the machine only ever adds.
     for n in range(3):
         daemon = Daemon(mode, size, options)
-        spent.append(run(daemon, verb, clients, COUNT, size))
+        spent.append(run(daemon, verb, clients, COUNT, size)[0])
         daemon.stop()
     line = f"{use:5} {verb:8} {clients:7} {size:6} {min(spent):10.0f}"
     if shutil.which("strace"):
