@@ -81,13 +81,13 @@ static int allow_no_execution(scmp_filter_ctx filter, int call)
 
 static int allow_first(scmp_filter_ctx filter, int call, uint64_t value)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_EQ, value));
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_EQ, value, 0));
 }
 
 static int allow_ioctl(scmp_filter_ctx filter, uint32_t request)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				SCMP_A1_32(SCMP_CMP_EQ, request));
+				SCMP_A1_32(SCMP_CMP_EQ, request, 0));
 }
 
 static int allow_some_arguments(scmp_filter_ctx filter)
