@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From texts by key to what they mean together. A geometry that differs from the firmware's corrupts
- * or hangs without a word, so everything that can be recognised as wrong is refused here, with the
- * place where it was written.
+ * From texts by key to what they mean together. A geometry that differs from the firmware's
+ * corrupts or hangs without a word, so everything that can be recognised as wrong is refused here,
+ * with the place where it was written.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A devicetree's words turned into ours. Where the tree is the other side's, which is usual, its tx is
- * our rx. Each value remembers the property it comes from.
+ * A devicetree's words turned into ours. Where the tree is the other side's, which is usual, its tx
+ * is our rx. Each value remembers the property it comes from.
  */
 #include "core/config_dt.h"
 

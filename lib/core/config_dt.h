@@ -13,8 +13,8 @@ struct config_dt {
 };
 
 /*
- * Read the tree anew if geometry or geometry-peer is among @added, keys that are about to be set over
- * those of @entries.
+ * Read the tree anew if geometry or geometry-peer is among @added, keys that are about to be set
+ * over those of @entries.
  * Returns 0, or a negative errno with a text in @error and @dt as it was.
  */
 int config_dt_adopt(struct config_dt *dt, const struct config_entry entries[KEY_COUNT],

@@ -129,8 +129,8 @@ static int read_link(const struct dt *dt, int node, struct dt_link *out)
 }
 
 /*
- * One root with everything in it, which libfdt takes for granted (its fdt_get_path() of a node behind
- * the root runs away). Returns 0 or libfdt's error.
+ * One root with everything in it, which libfdt takes for granted (its fdt_get_path() of a node
+ * behind the root runs away). Returns 0 or libfdt's error.
  */
 static int check_structure(const void *blob)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Source is compiled by dtc, as nothing else understands all of it. It is started directly, without
- * a shell, and its output goes into memory files, so that no end of a pipe has to be served while it
- * runs.
+ * a shell, and its output goes into memory files, so that no end of a pipe has to be served while
+ * it runs.
  */
 #include "core/dt_file.h"
 

@@ -50,7 +50,7 @@ static int by_table(const struct dt *dt, const char *table, const char *name)
 	return path && *path == '/' ? fdt_path_offset(dt->blob, path) : -FDT_ERR_NOTFOUND;
 }
 
-/* The node that is called @name by whoever wrote the tree, link or not; negative if there is none. */
+/* The node that whoever wrote the tree calls @name, link or not; negative if there is none. */
 static int by_reference(const struct dt *dt, const char *name)
 {
 	int node;

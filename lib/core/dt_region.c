@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where a region lies. The rules are those of Zephyr's build (scripts/dts, edtlib), since its result
- * is what the firmware uses: an address that is in no entry of "ranges", or below a bus that has
- * none, is not translated any further.
+ * Where a region lies. The rules are those of Zephyr's build (scripts/dts, edtlib), since its
+ * result is what the firmware uses: an address that is in no entry of "ranges", or below a bus that
+ * has none, is not translated any further.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -23,7 +23,7 @@ if [ ! -d "$folder/$package" ]; then
 	work=$(mktemp -d "$folder/new-XXXXXX")
 	trap 'rm -rf "$work"' EXIT
 	chmod 755 "$work"
-	(cd "$work" && apt-get -q download "$package" >&2 && dpkg -x "$package"_*.deb tree && rm -f ./*.deb)
+	(cd "$work" && apt-get -q download "$package" >&2 && dpkg -x "$package"_*.deb tree)
 	mv "$work/tree" "$folder/$package"
 fi
 echo "$folder/$package"

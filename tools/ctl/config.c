@@ -191,7 +191,7 @@ static const char *given_name(const char *name)
 	return name;
 }
 
-/* The node's name without its unit address, and with _ for what the name of an instance cannot have. */
+/* The node's name without its unit address, with _ for what an instance's name cannot have. */
 static const char *instance_name(const struct arguments *a, const char *path,
 				 char out[NAME_MAX_LENGTH + 1])
 {
@@ -239,7 +239,7 @@ static void print_memory(const struct arguments *a, const struct icbmsg_layout *
 static void print_doorbell(const struct arguments *a)
 {
 	if (strcmp(icbmsg_config_get(a->cfg, "doorbell"), "poll") == 0)
-		printf("# Without interrupts. If there is a UIO device for the mailbox: doorbell-in, doorbell-out.\n");
+		printf("# No interrupts. A UIO device for the mailbox: doorbell-in, doorbell-out.\n");
 	print_key(a, "doorbell");
 }
 

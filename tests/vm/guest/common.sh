@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 #
 # For the scripts of the guests. There is one daemon, whose link is the section [instance link] of
-# link.conf, and one far side: a firmware core or icbmsg-cat with far.conf. Files are 10 MiB, sent in
-# messages that are mostly no whole number of blocks, and compared by SHA-256.
+# link.conf, and one far side: a firmware core or icbmsg-cat with far.conf. Files are 10 MiB, sent
+# in messages that are mostly no whole number of blocks, and compared by SHA-256.
 
 megabytes=10
 size=30011

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# The host is the far side: a firmware core that echoes, a peer of the ivshmem server as this machine
-# is one by its PCI device. Doorbells to here are MSI-X interrupts through VFIO, which needs an IOMMU;
-# those from here are stores to a register. link.conf comes from the host.
+# The host is the far side: a firmware core that echoes, a peer of the ivshmem server as this
+# machine is one by its PCI device. Doorbells to here are MSI-X interrupts through VFIO, which needs
+# an IOMMU; those from here are stores to a register. link.conf comes from the host.
 
 # shellcheck source=common.sh disable=SC1091 # in the guest it is there
 . /vm/common.sh
@@ -18,8 +18,8 @@ echo "$device" >/sys/bus/pci/drivers_probe
 cp /extra/link.conf .
 start_daemon
 echoed
-say "interrupts in the kernel: $(interrupts vfio-msix); taken by the daemon: $(counter doorbells_received)," \
-	"looks by timer: $(counter rx_rescues)"
+say "interrupts in the kernel: $(interrupts vfio-msix);" \
+	"taken by the daemon: $(counter doorbells_received), looks by timer: $(counter rx_rescues)"
 say "doorbells to the host: $(counter doorbells_sent), of them rescues: $(counter rescues)"
 [ "$(interrupts vfio-msix)" -gt 50 ]
 [ "$(counter doorbells_received)" -gt 50 ]

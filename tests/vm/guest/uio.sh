@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 #
 # Interrupts: two of QEMU's edu devices, each an end's doorbell. A store of the far side to +0x60
-# raises the interrupt, one to +0x64 ends it (QEMU's docs/specs/edu). uio_pci_generic hands interrupts
-# to user space, and disables each in the PCI command register until it is enabled again.
+# raises the interrupt, one to +0x64 ends it (QEMU's docs/specs/edu). uio_pci_generic hands
+# interrupts to user space, and disables each in the PCI command register until it is enabled again.
 
 # shellcheck source=common.sh disable=SC1091 # in the guest it is there
 . /vm/common.sh
@@ -27,8 +27,9 @@ start_daemon
 before=$(interrupts uio_pci_generic)
 both_ways
 after=$(interrupts uio_pci_generic)
-say "interrupts in the kernel: $((after - before)); taken by the daemon: $(counter doorbells_received)," \
-	"merged $(counter interrupts_merged), by the far side: $(far_counter doorbells_received)"
+say "interrupts in the kernel: $((after - before));" \
+	"taken by the daemon: $(counter doorbells_received), merged $(counter interrupts_merged);" \
+	"by the far side: $(far_counter doorbells_received)"
 for name in doorbells_sent doorbells_received doorbells_spurious doorbells_lost rescues rx_rescues \
 	interrupt_storms; do
 	say "$name: $(counter $name) near, $(far_counter $name) far"
