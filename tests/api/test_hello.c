@@ -139,12 +139,12 @@ static void refuse(int fd, int error, uint8_t min, uint8_t max, const char *text
 	struct client_refusal r = {
 		.type = CLIENT_REFUSAL, .version_min = min, .version_max = max, .error = error
 	};
-	uint8_t packet[CLIENT_PACKET_MAX];
-	size_t n = strlen(text);
+	char packet[CLIENT_PACKET_MAX];
+	int n;
 
 	memcpy(packet, &r, sizeof(r));
-	memcpy(packet + sizeof(r), text, n);
-	fake_send(fd, packet, sizeof(r) + n, -1);
+	n = snprintf(packet + sizeof(r), sizeof(packet) - sizeof(r), "%s", text);
+	fake_send(fd, packet, sizeof(r) + (size_t)n, -1);
 }
 
 /* The hello is not read: the last words lie behind a reset. */

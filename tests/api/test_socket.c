@@ -95,7 +95,7 @@ static void prepare(struct pair *p)
 	memset(p, 0, sizeof(*p));
 	armed = 0;
 	p->memory = memfd_create("pair", MFD_CLOEXEC);
-	assert_int_equal(ftruncate(p->memory, 2 * REGION), 0);
+	assert_int_equal(ftruncate(p->memory, (off_t)2 * REGION), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
 	p->a.initiator = true;
 	p->a.socket = sockets[0];
