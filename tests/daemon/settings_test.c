@@ -170,7 +170,7 @@ static void mistakes_are_named(void **state)
 	refused("[daemon]\nmax-client = 5\n",
 		":2: max-client: no such key in [daemon]; there are: rundir, control-mode, "
 		"control-owner, control-group, max-clients, max-clients-per-uid, max-bytes, "
-		"max-bytes-per-uid, max-held, max-held-per-uid, drain-timeout, confine, "
+		"max-bytes-per-uid, max-held, max-held-per-uid, drain-timeout, confine, io-uring, "
 		"library-mode, library-owner, library-group, library-region, library-region-max, "
 		"max-library-clients, max-library-clients-per-uid, max-library-bytes, "
 		"max-library-bytes-per-uid");
