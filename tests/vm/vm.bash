@@ -57,7 +57,7 @@ stop_started() {
 boot() {
 	local name=$1 options=$2 status=0 console=$logs/$1.console
 	shift 2
-	timeout --kill-after=5 "${ICBMSG_VM_SECONDS:-300}" qemu-system-x86_64 -accel tcg -M q35 \
+	timeout --kill-after=5 "${ICBMSG_VM_SECONDS:-600}" qemu-system-x86_64 -accel tcg -M q35 \
 		-cpu qemu64 -smp 2 -m 256 -nodefaults -no-user-config -no-reboot -display none \
 		-serial "file:$console" -kernel "$kernel"/boot/vmlinuz-* -initrd "$initramfs" \
 		-append "console=ttyS0 quiet panic=-1 icbmsg.test=$name $options" "$@" \
