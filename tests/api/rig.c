@@ -84,7 +84,11 @@ void rig_open(struct rig *r, bool initiator, uint8_t fill)
 	/* libicbmsg's end is the one that can be a client. */
 	r->initiator = ends_client == ENDS_NO_CLIENT ? initiator : ends_client == ENDS_CLIENT_A;
 	ends_prepare(&r->e, fill);
-	ends_open_one(&r->e, r->initiator, "200us");
+	/*
+	 * Firmware that gets no CPU for ten rescues is taken for dead where silence is doubted, and
+	 * what it has just read is announced anew. In one thread that cannot happen by chance.
+	 */
+	ends_open_one(&r->e, r->initiator, ends_client == ENDS_NO_CLIENT ? "200us" : "10ms");
 	ends_register(rig_lib(r), &r->seen, "ep0");
 	rig_start(r);
 }

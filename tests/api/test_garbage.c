@@ -100,7 +100,7 @@ static void receive_and_check(uint32_t number)
 {
 	int received = r.seen.received;
 	uint8_t data[100];
-	uint32_t size = 1 + number * 7 % sizeof(data);
+	uint32_t size = 1 + number * 7 % (uint32_t)sizeof(data);
 
 	fill_pattern(data, size, number);
 	for (int turn = 0; firmware_send(&r.fw, "ep0", data, size) < 0; turn++)
@@ -130,7 +130,7 @@ static void messages_are_right_after_garbage(void **state)
 		rig_open(&r, role, 0xa5);
 		rig_until_bound(&r, 1);
 		small_messages_are_right();
-		for (int life = ends_client == ENDS_NO_CLIENT ? 0 : LIVES / 2; life < LIVES;
+		for (int life = ends_client == ENDS_NO_CLIENT ? 0 : LIVES * 3 / 4; life < LIVES;
 		     life++) {
 			go_mad();
 			rig_start(&r);

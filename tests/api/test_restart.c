@@ -83,7 +83,7 @@ static void restart(struct rig *r)
 
 static void any_moment(bool initiator)
 {
-	int restarts = ends_client == ENDS_NO_CLIENT ? 150 : 50;
+	int restarts = ends_client == ENDS_NO_CLIENT ? 150 : 25;
 	struct rig *r = calloc(1, sizeof(*r));
 
 	assert_non_null(r);

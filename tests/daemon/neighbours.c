@@ -45,7 +45,7 @@ struct header {
 
 static size_t size_of(uint32_t number)
 {
-	return sizeof(struct header) + number * 7919u % (LARGEST - sizeof(struct header));
+	return sizeof(struct header) + (size_t)number * 7919u % (LARGEST - sizeof(struct header));
 }
 
 static void compose(uint8_t *data, uint32_t number)

@@ -268,12 +268,12 @@ void rude_pipelining(const char *rundir)
 	shutdown(fd, SHUT_WR);
 	rude_await_end(fd);
 	/* A second hello; an answer, a welcome. */
-	for (uint8_t type = CLIENT_HELLO; type <= CLIENT_ANSWER; type++) {
+	for (unsigned int type = CLIENT_HELLO; type <= CLIENT_ANSWER; type++) {
 		struct client_hello h = good_hello;
 
 		if (type == CLIENT_REGISTER || type == CLIENT_DEREGISTER)
 			continue;
-		h.type = type;
+		h.type = (uint8_t)type;
 		fd = rude_greet(rundir);
 		(void)rude_put(fd, &h, sizeof(h), NULL, 0);
 		rude_await_end(fd);
