@@ -263,7 +263,7 @@ static bool decode_opcode(struct move *m, const struct instruction *i, bool exte
 	case 0xc6:
 	case 0xc7:
 		m->is_immediate = true;
-		/* fall through */
+		__attribute__((fallthrough));
 	case 0x88:
 	case 0x89:
 		m->is_store = true;
