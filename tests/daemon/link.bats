@@ -869,14 +869,17 @@ full_both_ways() {
 	python3 <<-'END'
 		from links import *
 		from sockets import *
-		CLIENTS, EACH = 4, 400
+		CLIENTS, EACH = 4, 440
 		c = Links()
 		for n in range(CLIENTS):
 		    c.connect(n)
 		    c.register(n, "ep0")
 		for k in range(EACH):
-		    if k in (100, 300):
-		        # From here to there nobody gives anything back: all that has a bound fills up.
+		    if k in (100, 340):
+		        # From here to there nobody gives anything back: all that has a bound fills up,
+		        # as more is sent than fits anywhere.
+		        if k == 340:
+		            until(lambda: endpoint("ep0")["backlog"]["blocked"] > 0, "the policy to block")
 		        for n in range(CLIENTS):
 		            c.tell("hold" if k == 100 else "release", n)
 		    for n in range(CLIENTS):
