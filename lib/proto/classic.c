@@ -212,6 +212,8 @@ static void dispatch(struct proto_link *l, struct control c)
 		classic_on_release_bound(l, c);
 		break;
 	case CLASSIC_FILLER:
+		/* A ping that came after we were up: who has sent it waits until it is read (5). */
+		l->doorbell_due = true;
 		break;
 	default:
 		/* Ignored, as by everybody else (section 4). */

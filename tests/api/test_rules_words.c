@@ -236,6 +236,26 @@ static void a_close_is_told(void **state)
 	bare_free(b);
 }
 
+/*
+ * (5) We may be up before the other end's ping has come: it waits until that is read, and where
+ * nothing is rescued only a doorbell tells it.
+ */
+static void a_ping_that_comes_late_is_rung_for(void **state)
+{
+	static const uint8_t ping[] = { CLASSIC_FILLER, 0, 0 };
+	struct bare *b = up();
+	uint32_t read = b->s.rx_rd;
+
+	(void)state;
+	b->l.doorbell_due = false;
+	bare_put(b, ping, sizeof(ping));
+	pump(b);
+	assert_int_not_equal(b->s.rx_rd, read);
+	assert_int_equal(b->s.phase, PHASE_UP);
+	assert_true(b->l.doorbell_due);
+	bare_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest rules[] = {
@@ -248,6 +268,7 @@ int main(void)
 		cmocka_unit_test(a_word_that_changes_is_a_restart),
 		cmocka_unit_test(we_hold_back_until_the_other_end_answers),
 		cmocka_unit_test(a_close_is_told),
+		cmocka_unit_test(a_ping_that_comes_late_is_rung_for),
 	};
 
 	return cmocka_run_group_tests(rules, NULL, NULL);
