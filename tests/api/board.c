@@ -359,5 +359,9 @@ void board_assert_idle(struct board *b)
 	assert_int_equal(st.restarts, 0);
 	assert_int_equal(st.rx_messages, b->lib.received);
 	assert_int_equal(b->fw.counters.received, b->far.received);
-	assert_int_equal(b->fw.counters.errors, 0);
+	/*
+	 * A daemon gets the CPU as it comes, and may announce itself anew while firmware reads: a
+	 * packet that firmware does not know, once a start. In one thread that cannot happen.
+	 */
+	assert_in_range(b->fw.counters.errors, 0, ends_client == ENDS_NO_CLIENT ? 0 : 1);
 }
