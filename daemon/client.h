@@ -28,10 +28,11 @@ struct client {
 
 	/* With others that have sent something, in one turn of the loop: server.h's readers. */
 	TAILQ_ENTRY(client) in_readers;
-	bool reader;   /**< in that queue */
-	bool looked;   /**< @front is what recv() said of the packet in front */
-	ssize_t front; /**< of struct ring_op */
-	void *fill;    /**< a transmit buffer to receive that packet into, or NULL */
+	bool reader;      /**< in that queue */
+	bool looked;      /**< @front is what recv() said of the packet in front */
+	ssize_t front;    /**< of struct ring_op */
+	void *fill;       /**< a transmit buffer to receive that packet into, or NULL */
+	size_t fill_size; /**< of the packet: @front can be an error, and the packet behind it */
 };
 
 /** A new connection; takes @fd over, and closes it if it is refused. */

@@ -135,6 +135,7 @@ static enum forwarded forward_packet(struct client *c, size_t size)
 		return subscriber_failed(&c->sub, ret);
 	if (c->looked) {
 		c->fill = data;
+		c->fill_size = size;
 		return FORWARDED;
 	}
 	return received(c, data, size, receive(c, data, size));
@@ -250,16 +251,16 @@ static void receive_together(struct ring *ring, struct client *const who[], unsi
 		ops[n] = (struct ring_op){ .kind = RING_RECEIVE,
 					   .fd = who[n]->fd,
 					   .data = who[n]->fill,
-					   .size = (size_t)who[n]->front };
+					   .size = who[n]->fill_size };
 	ring_run(ring, ops, count);
 	for (unsigned int n = 0; n < count; n++) {
 		struct client *c = who[n];
 
-		if (ops[n].result != c->front)
+		if (ops[n].result != (ssize_t)c->fill_size)
 			icbmsg_drop_tx_buffer(c->sub.exported->instance->link, c->fill);
 		else
 			c->carry = c->fill;
-		c->carry_size = (size_t)c->front;
+		c->carry_size = c->fill_size;
 		c->fill = NULL;
 	}
 }

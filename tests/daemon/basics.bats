@@ -202,6 +202,36 @@ teardown() {
 	END
 }
 
+@test "what a client has sent last is sent on, also if it has left something unread" {
+	start_core
+	config "[endpoint net/ep0]"
+	start_daemon
+	python3 - "$daemon" <<-'END'
+		from sockets import *
+		import signal, sys
+		daemon = int(sys.argv[1])
+		def stopped():
+		    with open("/proc/%d/stat" % daemon) as f:
+		        return f.read().rsplit(")", 1)[1].split()[0] == "T"
+		other = connect("run/net/ep0")
+		for words in (b"last words", b"of another"):
+		    gone = connect("run/net/ep0")
+		    until(lambda: limit("max-clients")["used"] == 2, "the client")
+		    other.send(b"not for long")
+		    assert other.recv(100) == b"not for long"
+		    until(lambda: not any(c["queued"] or c["held"] for c in ask("clients")["clients"])
+		          and all(c["delivery"]["delivered"] for c in ask("clients")["clients"]), "delivery")
+		    # The daemon finds the packet, the reset and the end all at once.
+		    os.kill(daemon, signal.SIGSTOP)
+		    until(stopped, "the stop")
+		    gone.send(words)
+		    gone.close()
+		    os.kill(daemon, signal.SIGCONT)
+		    assert other.recv(100) == words
+		    until(lambda: limit("max-clients")["used"] == 1, "the end")
+	END
+}
+
 @test "access is by owner, group and mode, and names are escaped" {
 	start_core --endpoint a/b% --endpoint .c
 	config "[endpoint net/a%2Fb%25]" "mode = 0640" "owner = 1234" "group = 5678" \
