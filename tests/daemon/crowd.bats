@@ -5,10 +5,6 @@
 # longer ones (`ctest -C soak`).
 # shellcheck disable=SC2154,SC2030,SC2031 # set by daemon.bash, and per test
 
-# KNOWN DEFECT, OPEN: since subscribers and io_uring (plain calls, too) one run in three to ten stops
-# at "everything sent on": of one client in a hundred a last message is neither sent on nor counted as
-# discarded. Until that is found this is no gate.
-
 bats_require_minimum_version 1.5.0
 
 setup() {
