@@ -23,7 +23,7 @@ struct client {
 	enum reading reading;
 	bool draining;  /**< ends when all input is sent on and all output taken */
 	bool finishing; /**< gets what it is owed, and then an end of file */
-	void *carry;    /**< a filled transmit buffer that could not be sent yet, or NULL */
+	void *carry;    /**< a message that could not be sent yet, in memory of ours, or NULL */
 	size_t carry_size;
 
 	/* With others that have sent something, in one turn of the loop: server.h's readers. */
@@ -33,6 +33,7 @@ struct client {
 	ssize_t front;    /**< of struct ring_op */
 	void *fill;       /**< a transmit buffer to receive that packet into, or NULL */
 	size_t fill_size; /**< of the packet: @front can be an error, and the packet behind it */
+	bool filled;      /**< the packet is in it */
 };
 
 /** A new connection; takes @fd over, and closes it if it is refused. */

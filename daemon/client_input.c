@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "log.h"
@@ -55,16 +56,49 @@ static void skip_packet(int fd)
 	recv(fd, NULL, 0, MSG_TRUNC | MSG_DONTWAIT);
 }
 
-/* Send the buffer that was filled; on an error it is kept for later. */
+/*
+ * A message that could not be sent waits in memory of ours. In its blocks it would outlive the
+ * session, and where those of several clients are all there are, no endpoint could be announced in
+ * the next one.
+ */
+static void carry(struct client *c, const void *data, size_t size)
+{
+	c->carry = malloc(size);
+	c->carry_size = size;
+	if (c->carry)
+		memcpy(c->carry, data, size);
+	else
+		subscriber_count_discarded(&c->sub);
+}
+
+/* Send the buffer that was filled. */
 static enum forwarded send_buffer(struct client *c, void *data, size_t size)
 {
 	int ret = icbmsg_send_nocopy(c->sub.exported->ept, data, size);
 
-	c->carry = ret < 0 ? data : NULL;
-	c->carry_size = size;
+	if (ret < 0) {
+		carry(c, data, size);
+		icbmsg_drop_tx_buffer(c->sub.exported->instance->link, data);
+		return subscriber_failed(&c->sub, ret);
+	}
+	subscriber_count_message(&c->sub, size);
+	return FORWARDED;
+}
+
+static void drop_carry(struct client *c)
+{
+	free(c->carry);
+	c->carry = NULL;
+}
+
+static enum forwarded send_carry(struct client *c)
+{
+	int ret = icbmsg_send(c->sub.exported->ept, c->carry, c->carry_size, 0);
+
 	if (ret < 0)
 		return subscriber_failed(&c->sub, ret);
-	subscriber_count_message(&c->sub, size);
+	subscriber_count_message(&c->sub, c->carry_size);
+	drop_carry(c);
 	return FORWARDED;
 }
 
@@ -149,7 +183,7 @@ enum forwarded client_forward(struct subscriber *s)
 	if (subscriber_must_queue(s))
 		return FORWARD_FULL;
 	if (c->carry)
-		return send_buffer(c, c->carry, c->carry_size);
+		return send_carry(c);
 	switch (judge(c->fd, c->looked ? c->front : look(c->fd), &size)) {
 	case PACKET_DATA:
 		return forward_packet(c, size);
@@ -166,19 +200,23 @@ enum forwarded client_forward(struct subscriber *s)
 	}
 }
 
+static void drop_fill(struct client *c)
+{
+	if (c->fill)
+		icbmsg_drop_tx_buffer(c->sub.exported->instance->link, c->fill);
+	c->fill = NULL;
+	c->filled = false;
+}
+
 void client_discard_input(struct client *c)
 {
 	enum packet packet;
 	size_t size;
 
-	if (c->carry) {
-		icbmsg_drop_tx_buffer(c->sub.exported->instance->link, c->carry);
-		c->carry = NULL;
+	if (c->carry || c->filled)
 		subscriber_count_discarded(&c->sub);
-	}
-	if (c->fill)
-		icbmsg_drop_tx_buffer(c->sub.exported->instance->link, c->fill);
-	c->fill = NULL;
+	drop_carry(c);
+	drop_fill(c);
 	while ((packet = judge(c->fd, look(c->fd), &size)) == PACKET_DATA ||
 	       packet == PACKET_EMPTY) {
 		skip_packet(c->fd);
@@ -256,19 +294,20 @@ static void receive_together(struct ring *ring, struct client *const who[], unsi
 	for (unsigned int n = 0; n < count; n++) {
 		struct client *c = who[n];
 
-		if (ops[n].result != (ssize_t)c->fill_size)
-			icbmsg_drop_tx_buffer(c->sub.exported->instance->link, c->fill);
-		else
-			c->carry = c->fill;
-		c->carry_size = c->fill_size;
-		c->fill = NULL;
+		c->filled = ops[n].result == (ssize_t)c->fill_size;
+		if (!c->filled)
+			drop_fill(c);
 	}
 }
 
 /* What has been received; if it cannot be sent it waits as in a turn of its own. */
 static void send_received(struct client *c)
 {
-	if (c->carry && !c->sub.ended && send_buffer(c, c->carry, c->carry_size) == FORWARD_FULL)
+	void *data = c->fill;
+
+	c->fill = NULL;
+	c->filled = false;
+	if (data && send_buffer(c, data, c->fill_size) == FORWARD_FULL)
 		subscriber_turn(&c->sub);
 }
 

@@ -42,7 +42,7 @@ teardown() {
 }
 
 @test "senders share the link: each one's messages arrive whole and in order" {
-	start_core --tx-blocks 4 --rx-blocks 4
+	start_core --tx-blocks 1
 	config "[endpoint net/ep0]" "policy = block"
 	start_daemon
 	python3 <<-'END'
@@ -229,6 +229,37 @@ teardown() {
 		    os.kill(daemon, signal.SIGCONT)
 		    assert other.recv(100) == words
 		    until(lambda: limit("max-clients")["used"] == 1, "the end")
+	END
+}
+
+@test "messages on their way to blocks when the core restarts take no blocks from what comes then" {
+	start_core --tx-blocks 1
+	config "[endpoint net/ep0]" "on-unbound = keep"
+	start_daemon
+	python3 - "$core" <<-'END'
+		from sockets import *
+		import select, signal, sys
+		core, clients = int(sys.argv[1]), [connect("run/net/ep0") for _ in range(12)]
+		def work():
+		    readable, writable, _ = select.select(clients, clients, [])
+		    for c in readable:
+		        c.recv(5000, socket.MSG_DONTWAIT)
+		    for c in writable:
+		        try:
+		            c.send(bytes(500), socket.MSG_DONTWAIT)
+		        except BlockingIOError:
+		            pass
+		def bound():
+		    return ask("list")["instances"][0]["endpoints"][0]["bound"]
+		def bound_again():
+		    for _ in range(10):
+		        work()
+		    return instance()["link"]["restarts"] > before and bound()
+		until(bound, "bound")
+		for _ in range(40):
+		    before = instance()["link"]["restarts"]
+		    os.kill(core, signal.SIGUSR1)
+		    until(bound_again, "bound again")
 	END
 }
 
