@@ -132,9 +132,10 @@ static void locked(void)
 	__atomic_fetch_add((uint32_t *)(void *)memory, 1, __ATOMIC_RELAXED);
 }
 
+/* Its value is used: clang makes a store of an exchange whose value is not. */
 static void exchanged(void)
 {
-	__atomic_exchange_n((uint32_t *)(void *)memory, 1, __ATOMIC_RELAXED);
+	private[0] = (uint8_t)__atomic_exchange_n((uint32_t *)(void *)memory, 1, __ATOMIC_RELAXED);
 }
 
 static void replaced_as_normal(void)
