@@ -61,7 +61,10 @@ static int send_hello(int fd, int memory)
 		c->cmsg_len = CMSG_LEN(sizeof(memory));
 		memcpy(CMSG_DATA(c), &memory, sizeof(memory));
 	}
-	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return 0;
+	/* Who has hung up already may have said why: whether it has is for the reader to see. */
+	return errno == EPIPE ? 0 : -errno;
 }
 
 static int limit_wait(int fd, int64_t timeout_ns)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +27,21 @@
 
 static struct fake f;
 static unsigned int fds;
+
+/* Of the thread that connects: it sends its hello when the daemon has hung up already. */
+static __thread bool comes_late;
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct pollfd hangup = { .fd = fd };
+
+	if (comes_late)
+		poll(&hangup, 1, -1);
+	return __real_sendmsg(fd, msg, flags);
+}
 
 static int setup(void **state)
 {
@@ -194,9 +210,17 @@ static bool refuses_with_success(struct fake *d, int fd)
 	return true;
 }
 
+static void assert_fails_late_with(bool (*instead)(struct fake *, int), int ret, const char *text)
+{
+	comes_late = true;
+	assert_fails_with(instead, ret, text);
+	comes_late = false;
+}
+
 static void refusals(void **state)
 {
 	(void)state;
+	assert_fails_late_with(is_full, -EBUSY, "there are 4096 clients already");
 	assert_fails_with(is_full, -EBUSY, "refuses this program: there are 4096 clients already");
 	assert_fails_with(is_newer, -EPROTONOSUPPORT,
 			  "too old (it speaks versions 2 to 3 of the client protocol, this "
@@ -228,6 +252,7 @@ static void end_of_file(void **state)
 {
 	(void)state;
 	assert_fails_with(hangs_up, -ECONNRESET, "closed without an answer");
+	assert_fails_late_with(hangs_up, -ECONNRESET, "closed without an answer");
 	assert_fails_with(hangs_up_politely, -ECONNRESET, "closed without an answer");
 }
 
