@@ -3,59 +3,9 @@
  * Doorbells in the configuration: both directions by one key or each by its own, registers by
  * place, action and value, and messages that name the part that is wrong.
  */
-#include "unit/unit.h"
+#include "unit/config_rig.h"
 
-#include <errno.h>
-#include <string.h>
-
-#include "core/config.h"
-
-static struct icbmsg_config *cfg;
-
-static int setup(void **state)
-{
-	(void)state;
-	return config_new(&cfg);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	config_free(cfg);
-	return 0;
-}
-
-static void set(const char *key, const char *value)
-{
-	if (config_set(cfg, key, value) != 0)
-		fail_msg("%s = %s: %s", key, value, config_error(cfg));
-}
-
-static void set_all(void)
-{
-	set("memory", "shm:x");
-	set("tx-region", "0 4k");
-	set("rx-region", "4k 4k");
-	set("tx-blocks", "16");
-	set("rx-blocks", "18");
-}
-
-static struct config_values resolve(void)
-{
-	struct config_values v;
-
-	if (config_resolve(cfg, &v, false) != 0)
-		fail_msg("%s", config_error(cfg));
-	return v;
-}
-
-static void assert_says(const char *part)
-{
-	if (!strstr(config_error(cfg), part))
-		fail_msg("\"%s\" lacks \"%s\"", config_error(cfg), part);
-}
-
-static void assert_unresolved(const char *part)
+static void assert_unresolved_says(const char *part)
 {
 	struct config_values v;
 
@@ -68,7 +18,7 @@ static void each_direction_has_its_key(void **state)
 	struct config_values v;
 
 	(void)state;
-	set_all();
+	set_all_but_doorbells();
 	set("doorbell-in", "eventfd:7");
 	set("doorbell-out", "none");
 	v = resolve();
@@ -92,24 +42,24 @@ static void each_direction_has_its_key(void **state)
 static void both_directions_are_needed_once(void **state)
 {
 	(void)state;
-	set_all();
-	assert_unresolved("doorbell: missing; write for example doorbell = eventfd:5,6");
+	set_all_but_doorbells();
+	assert_unresolved_says("doorbell: missing; write for example doorbell = eventfd:5,6");
 	set("doorbell-in", "poll");
-	assert_unresolved("doorbell-out: missing; write for example doorbell-out = register:");
+	assert_unresolved_says("doorbell-out: missing; write for example doorbell-out = register:");
 	set("doorbell-out", "none");
 	resolve();
 	set("doorbell", "poll");
-	assert_unresolved("doorbell-in: doorbell is set, too, and stands for both directions");
+	assert_unresolved_says("doorbell-in: doorbell is set, too, and stands for both directions");
 }
 
 static void the_other_direction_is_needed(void **state)
 {
 	(void)state;
-	set_all();
+	set_all_but_doorbells();
 	set("doorbell-out", "none");
-	assert_unresolved("doorbell-in: missing; write for example doorbell-in = uio:mailbox");
+	assert_unresolved_says("doorbell-in: missing; write for example doorbell-in = uio:mailbox");
 	set("doorbell", "poll");
-	assert_unresolved("doorbell-out: doorbell is set, too");
+	assert_unresolved_says("doorbell-out: doorbell is set, too");
 }
 
 static void only_interrupts_are_acknowledged(void **state)
@@ -117,11 +67,11 @@ static void only_interrupts_are_acknowledged(void **state)
 	struct config_values v;
 
 	(void)state;
-	set_all();
+	set_all_but_doorbells();
 	set("doorbell-in", "poll");
 	set("doorbell-out", "none");
 	set("doorbell-ack", "uio:mu+0x118 w1c32 1");
-	assert_unresolved("doorbell-ack: there is no interrupt to acknowledge");
+	assert_unresolved_says("doorbell-ack: there is no interrupt to acknowledge");
 	set("doorbell-in", "uio:mu");
 	v = resolve();
 	assert_int_equal(v.doorbell.in.ack.count, 1);
@@ -133,7 +83,7 @@ static void peers_and_vectors_of_a_bus(void **state)
 	struct config_values v;
 
 	(void)state;
-	set_all();
+	set_all_but_doorbells();
 	set("memory", "ivshmem:/run/bus");
 	set("doorbell", "ivshmem");
 	v = resolve();
@@ -150,7 +100,7 @@ static void peers_and_vectors_of_a_bus(void **state)
 	assert_int_equal(v.doorbell.target.peer, IVSHMEM_ANY);
 	assert_int_equal(v.doorbell.target.vector, 7);
 	set("memory", "ivshmem-pci");
-	assert_unresolved("doorbell: a guest cannot see who else is there");
+	assert_unresolved_says("doorbell: a guest cannot see who else is there");
 	set("doorbell", "ivshmem:2,1");
 	v = resolve();
 	assert_int_equal(v.memory.kind, MEMORY_IVSHMEM_PCI);
@@ -160,7 +110,7 @@ static void peers_and_vectors_of_a_bus(void **state)
 	set("memory", "ivshmem-pci:0000:00:1f.7");
 	assert_string_equal(resolve().memory.name, "0000:00:1f.7");
 	set("memory", "shm:x");
-	assert_unresolved("doorbell: ivshmem rings through the bus that the memory is on");
+	assert_unresolved_says("doorbell: ivshmem rings through the bus that the memory is on");
 }
 
 static void paths_of_sockets_are_short(void **state)
@@ -179,7 +129,7 @@ static void a_bus_may_ring_one_way(void **state)
 	struct config_values v;
 
 	(void)state;
-	set_all();
+	set_all_but_doorbells();
 	set("memory", "ivshmem:/run/bus");
 	set("doorbell-in", "poll:1ms");
 	set("doorbell-out", "ivshmem:1");
@@ -190,7 +140,7 @@ static void a_bus_may_ring_one_way(void **state)
 	set("doorbell-out", "none");
 	assert_int_equal(resolve().doorbell.in.kind, DOORBELL_IN_IVSHMEM);
 	set("memory", "shm:x");
-	assert_unresolved("doorbell-in: ivshmem rings through");
+	assert_unresolved_says("doorbell-in: ivshmem rings through");
 }
 
 static void intervals_may_adapt(void **state)
@@ -198,7 +148,7 @@ static void intervals_may_adapt(void **state)
 	struct config_values v;
 
 	(void)state;
-	set_all();
+	set_all_but_doorbells();
 	set("doorbell", "poll:50us..20ms");
 	v = resolve();
 	assert_int_equal(v.doorbell.in.kind, DOORBELL_IN_POLL);
@@ -228,7 +178,7 @@ static void places_of_registers(void **state)
 	struct register_list l;
 
 	(void)state;
-	set_all();
+	set_all_but_doorbells();
 	l = ring("register:mem:0x5d1b0024 set32 0x80000");
 	assert_int_equal(l.count, 1);
 	assert_int_equal(l.at[0].place, REGISTER_MEM);
@@ -266,7 +216,7 @@ static void actions_on_registers(void **state)
 	};
 
 	(void)state;
-	set_all();
+	set_all_but_doorbells();
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		struct register_list l = ring(all[i].text);
 
@@ -282,7 +232,7 @@ static void several_accesses(void **state)
 	struct register_list l;
 
 	(void)state;
-	set_all();
+	set_all_but_doorbells();
 	l = ring("register:mem:0 write32 1, uio:a set8 2 ,file:/f+4 clear16 3");
 	assert_int_equal(l.count, 3);
 	assert_int_equal(l.at[0].place, REGISTER_MEM);

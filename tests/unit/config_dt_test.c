@@ -3,37 +3,9 @@
  * A devicetree in a configuration: which keys it stands in for, who overrides whom, and where a
  * value says it comes from.
  */
-#include "unit/files.h"
-
-#include <errno.h>
-
-#include "core/config.h"
+#include "unit/config_rig.h"
 
 #define DOCUMENTATION SHAPES_DIR "/documentation.dts"
-
-static struct icbmsg_config *cfg;
-static int fds_before;
-
-static int setup(void **state)
-{
-	(void)state;
-	fds_before = count_fds();
-	return config_new(&cfg);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	config_free(cfg);
-	assert_int_equal(count_fds(), fds_before);
-	return 0;
-}
-
-static void set(const char *key, const char *value)
-{
-	if (config_set(cfg, key, value) != 0)
-		fail_msg("%s = %s: %s", key, value, config_error(cfg));
-}
 
 static void assert_value(const char *key, const char *value, const char *origin)
 {
@@ -44,17 +16,6 @@ static void assert_value(const char *key, const char *value, const char *origin)
 		assert_string_equal(got, origin);
 	else
 		assert_null(got);
-}
-
-static int load(const char *text)
-{
-	char path[] = "/tmp/icbmsg-test-XXXXXX";
-	int ret;
-
-	make_file(path, text, strlen(text));
-	ret = config_load(cfg, path, NULL);
-	unlink(path);
-	return ret;
 }
 
 static void as_it_is(void **state)
@@ -133,22 +94,15 @@ static void overridden(void **state)
 static void from_files(void **state)
 {
 	(void)state;
-	assert_int_equal(load("[instance a]\nrx-blocks = 5\ngeometry = dt:" DOCUMENTATION "\n"), 0);
+	assert_int_equal(
+		load("[instance a]\nrx-blocks = 5\ngeometry = dt:" DOCUMENTATION "\n", NULL), 0);
 	assert_value("rx-blocks", "5", config_origin(cfg, "rx-blocks"));
 	assert_value("tx-blocks", "16", DOCUMENTATION ":/ipc/ipc0:tx-blocks");
 	/* A later file changes the side only. */
-	assert_int_equal(load("[instance a]\ngeometry-peer = yes\n"), 0);
+	assert_int_equal(load("[instance a]\ngeometry-peer = yes\n", NULL), 0);
 	assert_value("tx-blocks", "32", DOCUMENTATION ":/ipc/ipc0:rx-blocks");
 	assert_value("rx-blocks", "5", config_origin(cfg, "rx-blocks"));
 	assert_non_null(strstr(config_origin(cfg, "rx-blocks"), ":2"));
-}
-
-static void assert_unresolved(const char *expected)
-{
-	struct config_values v;
-
-	assert_int_equal(config_resolve(cfg, &v, true), -EINVAL);
-	assert_string_equal(config_error(cfg), expected);
 }
 
 static void word_size_is_asked_for(void **state)
@@ -157,7 +111,8 @@ static void word_size_is_asked_for(void **state)
 
 	(void)state;
 	set("geometry", "dt:" DOCUMENTATION);
-	assert_unresolved("geometry: the devicetree does not tell the word size of the firmware's "
+	assert_unresolved(true,
+			  "geometry: the devicetree does not tell the word size of the firmware's "
 			  "CPU; write word-size = 4, or 8 for firmware of 64 bits");
 	set("word-size", "4");
 	assert_int_equal(config_resolve(cfg, &v, true), 0);
@@ -196,7 +151,8 @@ static void failures_change_nothing(void **state)
 	assert_int_equal(config_set(cfg, "geometry", "dt:" DOCUMENTATION ":x"), -ENOENT);
 	assert_value("geometry", "dt:" DOCUMENTATION, NULL);
 	assert_int_equal(
-		load("[instance a]\nspin = no\n\ngeometry = dt:/nonexistent.dtb\ntx-blocks = 9\n"),
+		load("[instance a]\nspin = no\n\ngeometry = dt:/nonexistent.dtb\ntx-blocks = 9\n",
+		     NULL),
 		-ENOENT);
 	assert_non_null(strstr(config_error(cfg),
 			       ":4: geometry: /nonexistent.dtb: does not exist; check the path"));
@@ -212,13 +168,13 @@ static void blocks_do_not_fit(void **state)
 		"tx: tx { reg = <0x1000 0x80>; }; rx: rx { reg = <0x2000 0x800>; };"
 		"ipc { compatible = \"zephyr,ipc-icbmsg\"; tx-region = <&tx>; rx-region = <&rx>;"
 		"tx-blocks = <200>; rx-blocks = <16>; }; };";
-	char path[] = "/tmp/icbmsg-test-XXXXXX", text[100];
+	char text[100];
 
 	(void)state;
+	strcpy(path, "/tmp/icbmsg-test-XXXXXX");
 	make_file(path, tree, strlen(tree));
 	snprintf(text, sizeof(text), "dt:%s", path);
 	set("geometry", text);
-	unlink(path);
 	set("word-size", "4");
 	snprintf(text, sizeof(text), "%s:/ipc:tx-region: tx-region: ", path);
 	assert_int_equal(config_resolve(cfg, &(struct config_values){ 0 }, true), -EINVAL);
