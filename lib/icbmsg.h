@@ -380,10 +380,10 @@ int icbmsg_ept_register(struct icbmsg *link, struct icbmsg_ept **ept, const char
 
 /**
  * Deregister an endpoint: no callback runs for it afterwards (called inside one of its own, that
- * one is the last). Local only (icbmsgd is told, after icbmsg_connect()): the other side is not told, and what it sends for this name is
- * released and dropped. Messages that wait for delivery are released; threads that wait on the
- * endpoint return -ECANCELED. Waits for a callback of this endpoint that runs in another thread.
- * @ept is invalid afterwards.
+ * one is the last). Local only (icbmsgd is told, after icbmsg_connect()): the other side is not
+ * told, and what it sends for this name is released and dropped. Messages that wait for delivery are
+ * released; threads that wait on the endpoint return -ECANCELED. Waits for a callback of this
+ * endpoint that runs in another thread. @ept is invalid afterwards.
  */
 void icbmsg_ept_deregister(struct icbmsg_ept *ept);
 

@@ -17,8 +17,9 @@
  *
  * "list"
  *     "instances": of each "name", "state" (icbmsg_link_state_name()), "initiator", "max_send" and
- *     "max_receive" (bytes), "restarts", "stalled", "library_socket" (a path), and "endpoints": of each "name", "socket" (a
- *     path), "bound", "clients", "library_clients" (of these), "exclusive", "policy", "blocking", "on_demand".
+ *     "max_receive" (bytes), "restarts", "stalled", "library_socket" (a path), and "endpoints": of
+ *     each "name", "socket" (a path), "bound", "clients", "library_clients" (of these), "exclusive",
+ *     "policy", "blocking", "on_demand".
  * "stats"
  *     "instances": of each "name", "link" ("state", and what icbmsg_counter_info() names),
  *     "waiting" (clients that wait for blocks), "waits" (ever), and "endpoints": of each "name",
