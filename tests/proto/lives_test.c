@@ -17,7 +17,7 @@
 
 #include "lives.h"
 
-#define RUNS_DEFAULT 150u
+#define RUNS_DEFAULT 60u
 #define KILLS_MAX 6u
 #define LIFE_MAX 3000u /* accesses from one kill to the next */
 #define ENOUGH 4u      /* messages that show that both talk */
