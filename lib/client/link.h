@@ -31,6 +31,7 @@ struct request {
 	enum request_kind kind;
 	int slot;
 	uint32_t registration; /* AGAIN: whose it is */
+	char name[SESSION_NAME_MAX + 1];
 	bool answered;
 	int error;
 	char text[HELLO_TEXT_SIZE];

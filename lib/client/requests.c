@@ -10,9 +10,8 @@
 #include "client/link.h"
 #include "core/wait.h"
 
-static int send_request(const struct icbmsg *i, enum client_packet type, int slot)
+static int send_request(const struct icbmsg *i, enum client_packet type, const char *name)
 {
-	const char *name = i->session->ept[slot].name;
 	size_t size = strlen(name);
 	uint8_t packet[1 + SESSION_NAME_MAX];
 
@@ -28,9 +27,10 @@ static void ask(struct icbmsg *i, enum request_kind kind, int slot)
 	c->request = (struct request){ .kind = kind,
 				       .slot = slot,
 				       .registration = i->ept[slot].registration };
+	strcpy(c->request.name, i->session->ept[slot].name);
 	c->when = clock_now() + HELLO_TIMEOUT_NS;
 	wait_tick_at(i, c->when);
-	if (send_request(i, CLIENT_REGISTER, slot) < 0)
+	if (send_request(i, CLIENT_REGISTER, c->request.name) < 0)
 		link_hang_up(i, "does not read what is sent to it");
 }
 
@@ -51,21 +51,37 @@ static void ask_again(struct icbmsg *i)
 
 static void log_refusal(struct icbmsg *i, const struct request *r)
 {
-	instance_log(i, ICBMSG_LOG_WARNING, "endpoint %s: icbmsgd refuses it: %s",
-		     i->session->ept[r->slot].name, *r->text ? r->text : strerror(-r->error));
+	instance_log(i, ICBMSG_LOG_WARNING, "endpoint %s: icbmsgd refuses it: %s", r->name,
+		     *r->text ? r->text : strerror(-r->error));
 }
 
 /* An endpoint that the program has had for long is refused now. */
 static void report_refusal(struct icbmsg *i, const struct request *r)
 {
-	struct session_ept *e = &i->session->ept[r->slot];
-
-	if (!e->registered || i->ept[r->slot].registration != r->registration)
-		return;
 	log_refusal(i, r);
-	e->refusal = r->error;
+	i->session->ept[r->slot].refusal = r->error;
 	session_push(i->session, EVENT_ERROR, r->slot, 0);
 	i->link.changed |= PROTO_EVENTS;
+}
+
+/* Has the program given the endpoint back meanwhile? Its slot may be another's then. */
+static bool is_obsolete(const struct icbmsg *i, const struct request *r)
+{
+	return !i->session->ept[r->slot].registered ||
+	       i->ept[r->slot].registration != r->registration;
+}
+
+static void settle_again(struct icbmsg *i, const struct request *r)
+{
+	if (!is_obsolete(i, r)) {
+		link_of(i)->has_it[r->slot] = r->error == 0;
+		if (r->error < 0)
+			report_refusal(i, r);
+	} else if (r->error == 0 && send_request(i, CLIENT_DEREGISTER, r->name) < 0) {
+		link_hang_up(i, "does not read what is sent to it");
+		return;
+	}
+	ask_again(i);
 }
 
 static void settle_request(struct icbmsg *i)
@@ -74,15 +90,12 @@ static void settle_request(struct icbmsg *i)
 	struct request *r = &c->request;
 
 	r->answered = true;
-	if (r->error == 0)
-		c->has_it[r->slot] = true;
-	if (r->kind == REQUEST_THREAD) {
-		wait_notify(i);
+	if (r->kind == REQUEST_AGAIN) {
+		settle_again(i, r);
 		return;
 	}
-	if (r->error < 0)
-		report_refusal(i, r);
-	ask_again(i);
+	c->has_it[r->slot] = r->error == 0;
+	wait_notify(i);
 }
 
 bool requests_take_answer(struct icbmsg *i, const uint8_t *packet, size_t size)
@@ -171,7 +184,7 @@ void requests_leave(struct icbmsg *i, int slot)
 	if (!c->has_it[slot])
 		return;
 	c->has_it[slot] = false;
-	if (send_request(i, CLIENT_DEREGISTER, slot) < 0)
+	if (send_request(i, CLIENT_DEREGISTER, i->session->ept[slot].name) < 0)
 		link_hang_up(i, "does not read what is sent to it");
 }
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -436,6 +437,48 @@ static void refused_when_it_is_back(void **state)
 	finish();
 }
 
+static sem_t asked, told;
+
+static int answer_when_told(const char *name)
+{
+	if (strcmp(name, "chat") != 0)
+		return 0;
+	sem_post(&asked);
+	while (sem_wait(&told) < 0)
+		;
+	return 0;
+}
+
+/* Also if its place is another's by the time the daemon answers. */
+static void given_back_before_the_answer(void **state)
+{
+	(void)state;
+	sem_init(&asked, 0, 0);
+	sem_init(&told, 0, 1);
+	f.decide = answer_when_told;
+	start();
+	bind_to(&a, "chat");
+	sem_wait(&asked);
+	for (unsigned int life = 1; life <= 2; life++) {
+		fake_stop(&f);
+		fake_start(&f);
+		while (sem_trywait(&asked) < 0)
+			assert_true(icbmsg_dispatch(link_, MS) >= 0);
+		icbmsg_ept_deregister(a.ept);
+		sem_post(&told);
+		if (life == 2)
+			bind_to(&b, "other");
+		until_count(&f.counts.deregistered, life);
+		sem_post(&told);
+		memset(&a, 0, sizeof(a));
+		bind_to(&a, "chat");
+		sem_wait(&asked);
+		pass(&a, "mine again");
+	}
+	pass(&b, "mine");
+	finish();
+}
+
 /* ------------------------------------------------------------------------------------------------
  * What a daemon should not do
  */
@@ -606,6 +649,7 @@ int main(void)
 		T(other_memory),
 		T(registered_while_it_is_away),
 		T(refused_when_it_is_back),
+		T(given_back_before_the_answer),
 		T(requests_have_a_deadline),
 		T(junk_ends_the_connection),
 		T(one_answer_is_enough),
