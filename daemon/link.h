@@ -81,6 +81,7 @@ struct link_ept {
 	bool bound;             /**< on the client's link */
 	bool full;              /**< the client's memory: an event will tell when there is room */
 	bool closing;           /**< deregistered: ends when all that was sent before is sent on */
+	bool closed;            /**< that is done */
 };
 
 static inline struct link_ept *link_ept_of(const struct subscriber *s)

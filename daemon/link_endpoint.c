@@ -99,8 +99,11 @@ static void close_ept(struct subscriber *s)
 	if (p->ept)
 		icbmsg_ept_deregister(p->ept);
 	p->ept = NULL;
-	/* It cannot be told of one endpoint only: the protocol has no message for that. */
-	if (!p->closing)
+	/*
+	 * It cannot be told of one endpoint only, nor of messages that wait, although it has given
+	 * that back: the protocol has no message for that.
+	 */
+	if (!p->closed)
 		link_end(c, "one of its endpoints is closed");
 }
 
@@ -180,6 +183,7 @@ void link_epts_closed(struct link_client *c)
 		if (!p->closing)
 			continue;
 		c->closing--;
+		p->closed = true;
 		subscriber_end(&p->sub, "it has deregistered the endpoint");
 	}
 }

@@ -860,6 +860,43 @@ kill_of_a_client() {
 	END
 }
 
+@test "an endpoint is not exported any more while what was sent before it was given back waits" {
+	start_core --endpoint ep0 --endpoint two --mode sink --tx-blocks 4 --rx-blocks 4
+	config "[endpoint net/ep0]" "[endpoint net/two]"
+	start_daemon
+	CORE=$core python3 <<-'END'
+		import os, signal
+		from links import *
+		from sockets import *
+		core = int(os.environ["CORE"])
+		c = Links()
+		for n in range(2):
+		    c.connect(n)
+		    c.register(n, "two")
+		c.register(0, "ep0")
+		os.kill(core, signal.SIGSTOP)
+		for k in range(4):
+		    c.tell("send", 1, "two", f"{k}")
+		until(lambda: endpoint("two")["to_core"]["messages"] == 4, "all blocks to be taken")
+		c.tell("send", 0, "ep0", "waits")
+		until(lambda: instance()["waiting"] == 1, "it to wait")
+		c.tell("deregister", 0, "ep0")
+		until(lambda: any(k["state"] == "finishing" for k in ask("clients")["clients"]), "the request")
+		text = open("icbmsgd.conf").read()
+		open("icbmsgd.conf", "w").write(text.replace("[endpoint net/ep0]", ""))
+		assert ask("reload")["ok"]
+		connections = ask("clients")["connections"]
+		os.kill(core, signal.SIGCONT)
+		# It is of unknown fate, which the end of the session says.
+		assert len(connections) == 1, connections
+		while (got := c.next(0)) != "end":
+		    assert got.startswith("unbound"), got
+		c.tell("send", 1, "two", "x")
+		until(lambda: endpoint("two")["to_core"]["messages"] == 5, "the rest to be sent")
+		c.close()
+	END
+}
+
 # Everybody sends more than there are blocks anywhere, and gets it back from a core that has as few.
 full_both_ways() {
 	start_core --endpoint ep0 --tx-blocks 4 --rx-blocks 4 --region-size 4k
