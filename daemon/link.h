@@ -50,6 +50,7 @@ struct link_client {
 	TAILQ_HEAD(, link_ept) epts;
 	TAILQ_HEAD(, forwarding) forwardings; /**< oldest first */
 	uint32_t outstanding;                 /**< of these */
+	uint64_t read;    /**< control messages, when there was no event the last time */
 	bool announced;   /**< endpoints have been announced in this session of @link */
 	bool flush;       /**< something is queued that may fit */
 	bool deadlocked;  /**< it does not read its control messages: to be ended */

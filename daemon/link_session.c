@@ -88,6 +88,7 @@ void link_close(struct link_client *c)
 	link_forget(c);
 	c->link = NULL;
 	c->announced = false;
+	c->read = 0;
 	TAILQ_FOREACH(p, &c->epts, in_client) {
 		p->ept = NULL;
 		p->bound = p->full = false;
@@ -160,20 +161,35 @@ static bool has_queued(const struct link_client *c)
 }
 
 /* All that it has sent has been taken: who waited for that goes on. */
-static void settle(struct link_client *c)
+static void settle(struct link_client *c, const struct icbmsg_stats *stats)
 {
-	struct icbmsg_stats stats;
-
 	link_epts_closed(c);
 	if (c->eof) {
 		link_end(c, "it has closed the connection");
 		return;
 	}
-	icbmsg_get_stats(c->link, &stats, sizeof(stats));
-	watch_back_off(c, &stats);
+	watch_back_off(c, stats);
 	if (c->draining && c->outstanding == 0 && !has_queued(c) &&
-	    stats.tx_blocks_free == c->shape.to_client_blocks)
+	    stats->tx_blocks_free == c->shape.to_client_blocks)
 		link_end(c, "the daemon stops");
+}
+
+/*
+ * No event: was there nothing to read? A look that has read something may have left some of it, for
+ * which nobody rings. Returns whether there has to be another: not where nobody writes any more, or
+ * should, as one look is longer than the ring.
+ */
+static bool look_again(struct link_client *c)
+{
+	struct icbmsg_stats stats;
+
+	icbmsg_get_stats(c->link, &stats, sizeof(stats));
+	if (!c->eof && stats.rx_packets != c->read) {
+		c->read = stats.rx_packets;
+		return true;
+	}
+	settle(c, &stats);
+	return false;
 }
 
 static bool takes_more(const struct link_client *c)
@@ -203,6 +219,5 @@ bool link_turn(struct link_client *c)
 		return !c->ended && c->link && !c->pending;
 	}
 	icbmsg_event_done(c->link);
-	settle(c);
-	return false;
+	return look_again(c);
 }
