@@ -87,7 +87,7 @@ static void take(struct options *o, int c)
 		tool_print_version();
 		exit(tool_finish_stdout(TOOL_OK));
 	default:
-		tool_usage("wrong option");
+		tool_usage_said();
 	}
 }
 

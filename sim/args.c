@@ -39,12 +39,6 @@ void sim_die_of(int number)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static _Noreturn void usage_said(void)
-{
-	fputs("Try '" SIM_NAME " --help'.\n", stderr);
-	exit(SIM_USAGE);
-}
-
 int args_parse(const struct args *args, void *options, int argc, char **argv)
 {
 	int c;
@@ -53,7 +47,7 @@ int args_parse(const struct args *args, void *options, int argc, char **argv)
 		if (c == 'h')
 			sim_help(args->help);
 		if (!args->take(options, c))
-			usage_said();
+			tool_usage_said();
 	}
 	return optind;
 }

@@ -28,6 +28,7 @@ static int run(int (*command)(int argc, char **argv), int argc, char **argv)
 {
 	static char name[] = SIM_NAME;
 
+	tool_set_command(argv[1]);
 	argv[1] = name;
 	return tool_finish_stdout(command(argc - 1, argv + 1));
 }

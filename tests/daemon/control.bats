@@ -101,6 +101,11 @@ teardown() {
 	run -1 "$ctl" list -s run/nothing
 	[[ $output == *"run/nothing: no daemon is there; start icbmsgd"* ]]
 	run -2 "$ctl" reload --watch -s run/control
+	[[ $output == *"there is no --watch"*"Try 'icbmsgctl reload --help'." ]]
+	run -2 "$ctl" list --watch 1ms -s run/control
+	[[ $output == *"1ms is too short; at least 10ms"* ]]
+	run -2 "$ctl" list --watch=5 -s run/control
+	[[ $output == *"write for example --watch=500ms"* ]]
 	python3 <<-'END'
 		from sockets import *
 		def raw(line):

@@ -150,7 +150,7 @@ usage() {
 	usage 'there is no option -Z' -Z
 	usage "'--nonsense' is not an option" --nonsense
 	usage '--wait needs a value' ep0 --wait
-	usage "--wait: '5' is not a duration; write for example --wait 500ms" -w 5 ep0
+	usage "--wait: '5' is not a duration; write for example --wait=500ms" -w 5 ep0
 	usage "--count: '0x' is not a number" -n 0x ep0
 	usage '--count: 0 is out of range; it starts at 1' -n 0 ep0
 	usage "--size: '4kB' is not a size" --size 4kB ep0

@@ -34,6 +34,7 @@ config() {
 	[[ "$output" == *"there is no command 'frobnicate'"* ]]
 	run "$ctl" layout --frobnicate
 	[ "$status" -eq 2 ]
+	[[ "$output" == *"--frobnicate'"*"Try 'icbmsgctl layout --help'." ]]
 	# shellcheck disable=SC2086 # a list of words
 	run "$ctl" layout $doc more
 	[ "$status" -eq 2 ]

@@ -399,13 +399,14 @@ fails() {
 	fails 2 'a command is missing'
 	fails 2 'no command "send"' send
 	fails 2 "unrecognized option '--what'" "${t[@]}" --what
+	fails 2 "Try 'icbmsg-sim transfer --help'." "${t[@]}" --what
 	fails 2 '--a-to-b, --b-to-a and --out are required' transfer --out "$out"
 	fails 2 'one argument too many' "${t[@]}" more
 	fails 2 '--word-size: 5 is neither 4 nor 8' "${t[@]}" --word-size 5
 	fails 2 '--tx-blocks: 257 is out of range; it goes from 1 to 256' "${t[@]}" --tx-blocks 257
 	fails 2 '--endpoints: 0 is out of range; it goes from 1 to 254' "${t[@]}" --endpoints 0
 	fails 2 '48 is not a power of two' "${t[@]}" --dcache-alignment 48
-	fails 2 "--region-size: '64x' is not a size; write for example --region-size 4k" "${t[@]}" --region-size 64x
+	fails 2 "--region-size: '64x' is not a size; write for example --region-size=4k" "${t[@]}" --region-size 64x
 	fails 2 '--drop-doorbells: "100" is not a percentage' "${t[@]}" --drop-doorbells 100
 	fails 2 "--rescue-interval: '1' is not a duration; write for example" "${t[@]}" --rescue-interval 1
 	fails 2 '--stall: "5ms" is not a duration and a percentage' "${t[@]}" --stall 5ms

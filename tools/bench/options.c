@@ -109,7 +109,7 @@ static void set_option(struct bench_settings *s, int option)
 		tool_print_version();
 		exit(tool_finish_stdout(TOOL_OK));
 	default:
-		tool_usage("wrong option");
+		tool_usage_said();
 	}
 }
 

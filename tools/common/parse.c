@@ -127,7 +127,7 @@ uint64_t arg_number(const char *option, const char *text, uint64_t min, uint64_t
 
 	check_range(option, text, ret, value, min, max);
 	if (ret < 0)
-		tool_usage("%s: '%s' is not a number; write for example %s 10", option, text,
+		tool_usage("%s: '%s' is not a number; write for example %s=10", option, text,
 			   option);
 	return value;
 }
@@ -139,7 +139,7 @@ uint64_t arg_size(const char *option, const char *text, uint64_t min, uint64_t m
 
 	check_range(option, text, ret, value, min, max);
 	if (ret < 0)
-		tool_usage("%s: '%s' is not a size; write for example %s 4k (units k, M, G)",
+		tool_usage("%s: '%s' is not a size; write for example %s=4k (units k, M, G)",
 			   option, text, option);
 	return value;
 }
@@ -152,7 +152,7 @@ int64_t arg_duration(const char *option, const char *text)
 	if (ret == -ERANGE)
 		tool_usage("%s: %s is too long", option, text);
 	if (ret < 0)
-		tool_usage("%s: '%s' is not a duration; write for example %s 500ms (units us, ms, "
+		tool_usage("%s: '%s' is not a duration; write for example %s=500ms (units us, ms, "
 			   "s, m)",
 			   option, text, option);
 	return ns;

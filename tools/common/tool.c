@@ -13,6 +13,7 @@
 #include <icbmsg.h>
 
 static const char *program = "icbmsg";
+static const char *command; /* NULL: the program has none, or it is not known yet */
 
 void tool_init(const char *name)
 {
@@ -25,6 +26,11 @@ void tool_init(const char *name)
 const char *tool_name(void)
 {
 	return program;
+}
+
+void tool_set_command(const char *name)
+{
+	command = name;
 }
 
 void tool_vsay(const char *format, va_list ap)
@@ -55,6 +61,13 @@ void tool_fail(enum tool_exit status, const char *format, ...)
 	exit(status);
 }
 
+void tool_usage_said(void)
+{
+	fprintf(stderr, "Try '%s%s%s --help'.\n", program, command ? " " : "",
+		command ? command : "");
+	exit(TOOL_USAGE);
+}
+
 void tool_usage(const char *format, ...)
 {
 	va_list ap;
@@ -62,8 +75,7 @@ void tool_usage(const char *format, ...)
 	va_start(ap, format);
 	tool_vsay(format, ap);
 	va_end(ap);
-	fprintf(stderr, "Try '%s --help'.\n", program);
-	exit(TOOL_USAGE);
+	tool_usage_said();
 }
 
 void tool_print_version(void)

@@ -30,6 +30,9 @@ void tool_init(const char *name);
 /** The name given to tool_init(). */
 const char *tool_name(void);
 
+/** From here on tool_usage() points to the --help of this command of the program. @name: static. */
+void tool_set_command(const char *name);
+
 /** "NAME: message" on stderr. */
 void tool_say(const char *format, ...) _printf_(1, 2);
 void tool_vsay(const char *format, va_list ap) _printf_(1, 0);
@@ -37,7 +40,10 @@ void tool_vsay(const char *format, va_list ap) _printf_(1, 0);
 /** tool_say() and exit with @status. */
 _Noreturn void tool_fail(enum tool_exit status, const char *format, ...) _printf_(2, 3);
 
-/** tool_say(), point to --help, exit with TOOL_USAGE. */
+/** Point to --help, exit with TOOL_USAGE: for what getopt(3) has complained about. */
+_Noreturn void tool_usage_said(void);
+
+/** tool_say(), then tool_usage_said(). */
 _Noreturn void tool_usage(const char *format, ...) _printf_(1, 2);
 
 /** The line of --version. */

@@ -82,7 +82,7 @@ static bool parse(struct arguments *a, int argc, char **argv)
 		else if (c == 'h')
 			return false;
 		else if (c != OPT_KEY)
-			tool_usage("config: wrong option");
+			tool_usage_said();
 		else
 			set(a, options[i].name, optarg);
 	}

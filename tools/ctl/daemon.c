@@ -2,6 +2,7 @@
 /*
  * icbmsgctl list, stats, clients, reload, export: one request, one answer, or the same every second.
  */
+#include <ctype.h>
 #include <getopt.h>
 #include <json.h>
 #include <stdbool.h>
@@ -46,6 +47,14 @@ static int64_t interval(const char *text)
 	return ns;
 }
 
+/* The value of --watch, if it has one: no command that watches takes an argument. */
+static const char *watch_value(int argc, char **argv)
+{
+	if (!optarg && optind < argc && isdigit((unsigned char)argv[optind][0]))
+		return argv[optind++];
+	return optarg;
+}
+
 /* Returns false if help was asked for. */
 static bool parse(const struct ctl_command *command, struct arguments *a, int argc, char **argv)
 {
@@ -66,11 +75,13 @@ static bool parse(const struct ctl_command *command, struct arguments *a, int ar
 		else if (c == OPT_JSON)
 			a->json = true;
 		else if (c == OPT_WATCH && watchable)
-			a->watch = interval(optarg);
+			a->watch = interval(watch_value(argc, argv));
 		else if (c == 'h')
 			return false;
+		else if (c == OPT_WATCH)
+			tool_usage("%s: is done once; there is no --watch", command->name);
 		else
-			tool_usage("%s: wrong option", command->name);
+			tool_usage_said();
 	}
 	return true;
 }

@@ -62,7 +62,7 @@ static bool parse(const struct ctl_command *command, struct arguments *a, int ar
 		else if (c == 'h')
 			return false;
 		else
-			tool_usage("inspect: wrong option");
+			tool_usage_said();
 	}
 	if (optind == argc)
 		tool_usage("inspect: FILE[:INSTANCE] is missing");

@@ -284,7 +284,7 @@ static bool parse(const struct ctl_command *command, struct arguments *a, int ar
 		else if (c == 'h')
 			return false;
 		else if (c != OPT_KEY)
-			tool_usage("layout: wrong option");
+			tool_usage_said();
 		else
 			set(a->cfg, options[i].name, optarg);
 		keys |= c == OPT_KEY || c == OPT_TX || c == OPT_RX;

@@ -83,6 +83,7 @@ int main(int argc, char **argv)
 	if (optind == argc)
 		tool_usage("no command given");
 	command = find(argv[optind]);
+	tool_set_command(command->name);
 	start = optind;
 	argv[start] = argv[0]; /* getopt's messages begin with it */
 	optind = 0;            /* getopt starts anew */

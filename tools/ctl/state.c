@@ -35,7 +35,7 @@ bool state_parse(const struct ctl_command *command, struct state_arguments *a, i
 		if (c == 'h')
 			return false;
 		if (c == '?' || (c == 'l' && command != &ctl_counters))
-			tool_usage("%s: wrong option", command->name);
+			tool_usage_said();
 		a->json |= c == 'j';
 		a->list |= c == 'l';
 	}
