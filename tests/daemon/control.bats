@@ -36,6 +36,9 @@ teardown() {
 		answer = json.loads(ctl("list", "--json"))
 		assert answer == ask("list")
 		assert answer["instances"][0]["endpoints"][0]["clients"] == 1
+		folder = subprocess.run([sys.argv[1], "list", "--socket", "run"], check=True,
+		                        capture_output=True, text=True).stdout
+		assert folder == text, folder
 		text = ctl("stats")
 		assert "net/a\n" in text and "delivery   offered 1, delivered 1, " in text, text
 		assert endpoint("a")["to_core"]["messages"] == 1

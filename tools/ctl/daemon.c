@@ -5,9 +5,12 @@
 #include <ctype.h>
 #include <getopt.h>
 #include <json.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,12 +20,12 @@
 #include "ctl/ctl.h"
 #include "ctl/service.h"
 
-#define DEFAULT_SOCKET ICBMSG_RUNDIR "/" CONTROL_SOCKET
 #define NS_PER_S INT64_C(1000000000)
 #define WATCH_MIN (NS_PER_S / 100)
 
-#define COMMON_HELP                                                                 \
-	"  -s, --socket PATH    the daemon's control socket (" DEFAULT_SOCKET ")\n" \
+#define COMMON_HELP                                                                             \
+	"  -s, --socket PATH    the daemon's run folder, or its control socket (" ICBMSG_RUNDIR \
+	")\n"                                                                                   \
 	"      --json           print the daemon's answer, one object on one line\n"
 #define WATCH_HELP "      --watch[=DUR]    again every second, or every DUR, until interrupted\n"
 #define HELP_HELP "  -h, --help\n"
@@ -68,7 +71,7 @@ static bool parse(const struct ctl_command *command, struct arguments *a, int ar
 	bool watchable = strstr(command->help, "--watch") != NULL;
 	int c;
 
-	*a = (struct arguments){ .socket = DEFAULT_SOCKET };
+	*a = (struct arguments){ .socket = ICBMSG_RUNDIR };
 	while ((c = getopt_long(argc, argv, "s:h", options, NULL)) != -1) {
 		if (c == 's')
 			a->socket = optarg;
@@ -93,6 +96,15 @@ static void pause_for(int64_t ns)
 	nanosleep(&ts, NULL);
 }
 
+/* The control socket of a run folder, as icbmsg-cat takes it; any other path is the socket's own. */
+static void find_control(char path[PATH_MAX], const char *given)
+{
+	struct stat st;
+	bool folder = stat(given, &st) == 0 ? S_ISDIR(st.st_mode) : !strcmp(given, ICBMSG_RUNDIR);
+
+	snprintf(path, PATH_MAX, "%s%s", given, folder ? "/" CONTROL_SOCKET : "");
+}
+
 /* Returns the exit status that the answer means. */
 static int print(const struct arguments *a, struct json_object *answer,
 		 void (*print_text)(struct json_object *answer))
@@ -114,10 +126,12 @@ static int print(const struct arguments *a, struct json_object *answer,
 static int ask(const struct arguments *a, struct json_object *request,
 	       void (*print_text)(struct json_object *answer))
 {
+	char path[PATH_MAX];
 	struct service s;
 	int status;
 
-	service_open(&s, a->socket);
+	find_control(path, a->socket);
+	service_open(&s, path);
 	for (;;) {
 		status = print(a, service_ask(&s, json_object_get(request)), print_text);
 		if (a->watch == 0 || fflush(stdout) != 0)
