@@ -213,6 +213,23 @@ stranger() {
 	run -3 "$cat" -s run -w 50ms -u other
 }
 
+@test "firmware in a session with an earlier daemon: what helps is said, and does" {
+	core_and_daemon chat -- "[endpoint net/chat]"
+	run -0 "$cat" -s run -m one -n 1 chat
+	kill -KILL "$daemon"
+	wait "$daemon" || true
+	start_daemon
+	run -3 "$cat" -s run -w 0 chat
+	[[ $output = *"not bound within --wait: "*"earlier program of this side; restart it"* ]]
+	run -0 "$bin/icbmsgctl" list -s run
+	[[ $output = *"net: held, "*"earlier program of this side; restart it."* ]]
+	start -s run -m two -n 1 chat
+	said 'earlier program of this side; restart it'
+	restart_core
+	said 'bound chat'
+	finished 0
+}
+
 @test "messages of every size up to the largest, beyond the usual socket buffer" {
 	local largest
 	start_core --endpoint ep0 --region-size 4M --tx-blocks 8 --rx-blocks 8

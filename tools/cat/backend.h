@@ -128,7 +128,10 @@ struct backend *daemon_open(const struct options *o, backend_log *log, void *use
 /** Monotonic clock in ns. */
 int64_t cat_now(void);
 
-/** For why_not_bound(): the other side has been heard of, or not. */
-const char *backend_why_not_bound(bool up);
+/**
+ * For why_not_bound(): the other side has been heard of, or not, or cannot be talked to before it has
+ * started anew (@held).
+ */
+const char *backend_why_not_bound(bool up, bool held);
 
 #endif

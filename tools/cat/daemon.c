@@ -144,8 +144,11 @@ static int64_t daemon_watch(struct backend *b, struct pollfd fds[BACKEND_FDS], b
 
 static const char *daemon_why_not_bound(struct backend *b)
 {
-	return session_of(b)->fd < 0 ? "the daemon is not there, or does not export it" :
-				       backend_why_not_bound(session_of(b)->up);
+	const struct daemon_backend *d = session_of(b);
+
+	if (d->fd < 0)
+		return "the daemon is not there, or does not export it";
+	return backend_why_not_bound(d->up, d->held);
 }
 
 static void daemon_statistics(struct backend *b)
@@ -226,6 +229,9 @@ struct backend *daemon_open(const struct options *o, backend_log *log, void *use
 			  d->place.control);
 	connect_first(d);
 	ask_first(d);
+	/* Whoever owns a link hears this of the library. */
+	if (d->state == STATE_ASKING && d->held)
+		log(user, true, backend_why_not_bound(false, true));
 	if (d->fd >= 0 && d->base.max_size < d->place.max_send) {
 		snprintf(line, sizeof(line),
 			 "messages over %zu bytes do not fit into the socket; raise "

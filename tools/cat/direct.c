@@ -246,9 +246,7 @@ static const char *direct_why_not_bound(struct backend *b)
 {
 	enum icbmsg_link_state state = stats_of(b).state;
 
-	if (state == ICBMSG_LINK_HELD)
-		return "the firmware is in a session with an earlier program of this side; restart it";
-	return backend_why_not_bound(state == ICBMSG_LINK_UP);
+	return backend_why_not_bound(state == ICBMSG_LINK_UP, state == ICBMSG_LINK_HELD);
 }
 
 /* A state-file's counters go on where its last user ended. */

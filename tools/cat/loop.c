@@ -54,8 +54,11 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-const char *backend_why_not_bound(bool up)
+const char *backend_why_not_bound(bool up, bool held)
 {
+	if (held)
+		return "the firmware is in a session with an earlier program of this side; restart "
+		       "it (if that changes nothing: is tx here what is rx there?)";
 	return up ? "the other side is there, but has not registered an endpoint of this name, has "
 		    "not noticed that this side started anew (restart it then), or has another "
 		    "geometry" :

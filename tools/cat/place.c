@@ -82,6 +82,7 @@ struct place_state place_state_of(const struct place *p, struct json_object *ans
 	return (struct place_state){
 		.listed = true,
 		.up = strcmp(text_of(instance, "state"), "up") == 0,
+		.held = strcmp(text_of(instance, "state"), "held") == 0,
 		.bound = number_of(endpoint, "bound") != 0,
 		.exclusive = number_of(endpoint, "exclusive") != 0,
 		.restarts = number_of(instance, "restarts"),

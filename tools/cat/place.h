@@ -29,6 +29,7 @@ struct place {
 struct place_state {
 	bool listed; /**< it is exported */
 	bool up;     /**< the other side is there */
+	bool held;   /**< it is in a session with an earlier program of this side */
 	bool bound, exclusive;
 	uint64_t restarts, clients;
 	size_t max_send; /**< bytes */

@@ -193,6 +193,7 @@ void session_take_state(struct daemon_backend *d, struct json_object *answer)
 	struct place_state s = place_state_of(&d->place, answer);
 
 	d->up = s.up;
+	d->held = s.held;
 	if (!s.bound) {
 		look_later(d);
 		return;

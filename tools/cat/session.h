@@ -38,7 +38,7 @@ struct daemon_backend {
 	int64_t look_at, delay;
 	bool bound;        /**< this connection was bound */
 	bool used;         /**< this connection has carried something */
-	bool up;           /**< as of the last answer */
+	bool up, held;     /**< as of the last answer */
 	uint64_t restarts; /**< when bound */
 	unsigned int connections;
 

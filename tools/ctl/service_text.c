@@ -76,6 +76,9 @@ void service_print_list(struct json_object *answer)
 		       truth(i, "initiator") ? "initiator" : "follower", number(i, "max_send"),
 		       number(i, "max_receive"), number(i, "restarts"),
 		       truth(i, "stalled") ? ", STALLED by a client" : "");
+		if (strcmp(text(i, "state"), "held") == 0)
+			printf("  The firmware is in a session with an earlier program of this side; "
+			       "restart it.\n");
 		if (length(endpoints) > 0)
 			printf("  %-16s %-8s %7s  %-11s  %s\n", "ENDPOINT", "STATE", "CLIENTS",
 			       "POLICY", "SOCKET");
