@@ -388,7 +388,8 @@ int icbmsg_ept_register(struct icbmsg *link, struct icbmsg_ept **ept, const char
 void icbmsg_ept_deregister(struct icbmsg_ept *ept);
 
 /**
- * Wait until the endpoint is bound.
+ * Wait until the endpoint is bound. With a timeout of 0 this looks at what has arrived, also if the
+ * endpoint is bound: released blocks can be had then, and nothing is delivered.
  * Errors: -ETIMEDOUT; -ECANCELED if it is deregistered meanwhile; -ESHUTDOWN if the instance is
  * closed meanwhile.
  */

@@ -106,6 +106,8 @@ int endpoint_wait_bound(struct icbmsg_ept *ept, int64_t timeout_ns)
 	if (ret < 0)
 		return ret;
 	registration = ept->registration;
+	if (timeout_ns == 0)
+		instance_pump(i);
 	for (;;) {
 		if (i->closing)
 			ret = -ESHUTDOWN;

@@ -960,6 +960,32 @@ full_both_ways() {
 	full_both_ways "memory-type = device"
 }
 
+@test "while somebody stalls memory that cannot be held, what the core releases is taken" {
+	start_core --endpoint ep0 --endpoint two --tx-blocks 200 --rx-blocks 200 --region-size 64k
+	sed -i "s/^doorbell/memory-type = device\n&/" link.conf
+	config "[endpoint net/ep0]" "policy = block" "backlog = 0" "[endpoint net/two]"
+	start_daemon
+	python3 <<-'END'
+		from links import *
+		from sockets import *
+		c = Links()
+		c.connect(0)
+		c.register(0, "two")
+		s = connect("run/net/ep0")
+		while not ask("list")["instances"][0]["stalled"]:
+		    s.send(b"x" * 100)
+		for k in range(20):
+		    c.tell("send", 0, "two", f"{k}")
+		until(lambda: endpoint("two")["to_core"]["messages"] == 20, "them to be sent")
+		until(lambda: ask("clients")["connections"][0]["outstanding"] == 0, "the releases")
+		assert ask("list")["instances"][0]["stalled"]
+		s.close()
+		for k in range(20):
+		    c.expect(0, f"received two {k}")
+		c.close()
+	END
+}
+
 @test "who may connect can be changed while clients are there" {
 	start_core --endpoint ep0
 	config "library-mode = 0600" "[endpoint net/ep0]"
