@@ -151,14 +151,28 @@ static bool may_be_stuck(const struct proto_link *l)
 	       !classic_announcement_read(l) && !word_acknowledges(l, word_load(l->tx_word));
 }
 
+/* Is there nothing in R but an announcement, which has been read? */
+static bool has_only_announced(const struct proto_link *l)
+{
+	uint32_t wr = ring_load_wr(&l->rx_ring), next = 0;
+	uint8_t packet[RING_PACKET_MAX];
+	int len;
+
+	if (wr != l->s->rx_rd)
+		return false;
+	len = ring_peek(&l->rx_ring, 0, wr, packet, &next);
+	return len > 0 && control_is_magic(packet, (uint32_t)len) && next == wr;
+}
+
 /*
  * R5: on device memory the sign of a restart can be overwritten, as R.rd cannot be swapped there.
- * Elsewhere silence is no sign: a core that is halted in a debugger must not be disturbed.
+ * Who has sent more since is alive, and would be heard twice. Elsewhere silence is no sign: a core
+ * that is halted in a debugger must not be disturbed.
  */
 static bool may_have_restarted(const struct proto_link *l)
 {
 	return l->s->phase == PHASE_UP && l->type != MEM_NORMAL &&
-	       !word_acknowledges(l, l->s->peer_word);
+	       !word_acknowledges(l, l->s->peer_word) && has_only_announced(l);
 }
 
 void classic_rescue(struct proto_link *l)

@@ -383,6 +383,27 @@ static void silence_on_device_memory_is_a_sign(void **state)
 	bare_assert_lost(b, PROTO_REASON_RESTART);
 }
 
+/* R5: but not from who has sent more than its announcement since: it is slow, and what it sent came. */
+static void silence_after_messages_is_none(void **state)
+{
+	struct bare *b = bare_up(64, true);
+	uint64_t packets;
+
+	(void)state;
+	b->l.type = MEM_DEVICE;
+	bare_control(b, CONTROL_RELEASE_DATA, 0, 1);
+	b->l.ops->pump(&b->l);
+	packets = b->s.count.rx_packets;
+	bare_send(b, 7);
+	bare_rescue(b, 100);
+	b->l.ops->pump(&b->l);
+	assert_int_equal(b->s.phase, PHASE_UP);
+	assert_int_equal(b->s.count.rx_packets, packets);
+	bare_read(b);
+	assert_int_equal(b->last.block, 7);
+	bare_free(b);
+}
+
 /* R5: fruitless in a row: reading begins the count anew. */
 static void progress_ends_the_doubt(void **state)
 {
@@ -436,6 +457,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_no_session),
 		cmocka_unit_test(a_halted_core_is_left_alone),
 		cmocka_unit_test(silence_on_device_memory_is_a_sign),
+		cmocka_unit_test(silence_after_messages_is_none),
 		cmocka_unit_test(progress_ends_the_doubt),
 		cmocka_unit_test(an_overwritten_index_is_put_right),
 	};
