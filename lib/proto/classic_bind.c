@@ -192,7 +192,14 @@ void classic_on_release_bound(struct proto_link *l, struct control c)
 {
 	int slot = session_ept_by_address(l->s, c.ept);
 
-	/* Whatever block it names, it binds (section 3, rules). */
-	if (slot >= 0)
+	if (slot < 0)
+		return;
+	/*
+	 * Whatever block it names, it binds (section 3, rules). It may answer the session before, if
+	 * only we have lost that: another announcement would not be answered.
+	 */
+	if (l->s->ept[slot].state == EPT_UNBOUND && l->s->ept[slot].registered)
+		bind(l, slot, c.ept);
+	else
 		classic_bind_announced(l, slot);
 }

@@ -404,6 +404,35 @@ static void silence_after_messages_is_none(void **state)
 	bare_free(b);
 }
 
+/* R5: taken for dead while it reads an announcement of an endpoint, which it then answers, once. */
+static void an_answer_to_the_session_before_binds(void **state)
+{
+	struct bare *b = bare_up(64, true);
+	int slot = session_register(&b->s, "ep0");
+	uint32_t before = bare_tx_rd(b);
+
+	(void)state;
+	b->l.type = MEM_DEVICE;
+	b->l.ops->register_ept(&b->l, slot);
+	bare_read(b);
+	assert_int_equal(b->last.type, CONTROL_BOUND);
+	shm_store32(b->in.rd_idx, before);
+	bare_rescue(b, 11);
+	assert_int_equal(b->s.phase, PHASE_LOST);
+	bare_start(b);
+	shm_store32(b->in.rd_idx, b->rd);
+	bare_control(b, CONTROL_RELEASE_BOUND, b->last.ept, b->last.block);
+	for (int i = 0; i < 10 && b->s.phase != PHASE_UP; i++) {
+		bare_rescue(b, 4);
+		bare_read(b);
+		b->l.ops->pump(&b->l);
+	}
+	b->l.ops->pump(&b->l);
+	assert_int_equal(b->s.phase, PHASE_UP);
+	assert_int_equal(b->s.ept[slot].state, EPT_BOUND);
+	bare_free(b);
+}
+
 /* R5: fruitless in a row: reading begins the count anew. */
 static void progress_ends_the_doubt(void **state)
 {
@@ -458,6 +487,7 @@ int main(void)
 		cmocka_unit_test(a_halted_core_is_left_alone),
 		cmocka_unit_test(silence_on_device_memory_is_a_sign),
 		cmocka_unit_test(silence_after_messages_is_none),
+		cmocka_unit_test(an_answer_to_the_session_before_binds),
 		cmocka_unit_test(progress_ends_the_doubt),
 		cmocka_unit_test(an_overwritten_index_is_put_right),
 	};
