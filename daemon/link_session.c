@@ -197,6 +197,19 @@ static bool takes_more(const struct link_client *c)
 	return c->left > 0 || (!c->eof && !c->draining);
 }
 
+/* Read what it has released, and take no message. */
+static void take_releases(const struct link_client *c)
+{
+	const struct link_ept *p;
+
+	TAILQ_FOREACH(p, &c->epts, in_client)
+		if (p->ept) {
+			/* A wait of no time reads, and delivers nothing. */
+			icbmsg_ept_wait_bound(p->ept, 0);
+			return;
+		}
+}
+
 bool link_turn(struct link_client *c)
 {
 	struct icbmsg_event ev;
@@ -210,6 +223,8 @@ bool link_turn(struct link_client *c)
 	if (c->closing > 0 && c->closing_left == 0 && !c->pending)
 		link_epts_closed(c);
 	/* While nothing more is taken from it, what it has released can be used all the same. */
+	if (!takes_more(c))
+		take_releases(c);
 	if (c->flush || c->pending || !takes_more(c))
 		link_flush(c);
 	if (c->pending)

@@ -1058,6 +1058,30 @@ full_both_ways() {
 	[ "$(wc -l <record)" -eq 11 ]
 }
 
+@test "SIGTERM: a library client that goes on sending holds nobody up" {
+	start_core --endpoint ep0
+	config "drain-timeout = 60s" "[endpoint net/ep0]"
+	start_daemon
+	DAEMON=$daemon python3 <<-'END'
+		import os, signal
+		from links import *
+		from sockets import *
+		daemon = int(os.environ["DAEMON"])
+		c = Links()
+		c.connect(0)
+		c.register(0, "ep0")
+		c.tell("busy", 0, "ep0")
+		c.expect(0, "busy")
+		until(lambda: endpoint("ep0")["delivery"]["delivered"] > 1000, "it to be busy")
+		os.kill(daemon, signal.SIGTERM)
+		until(lambda: not os.path.exists(f"/proc/{daemon}/exe"), "the end")
+		c.process.kill()
+	END
+	wait "$daemon"
+	daemon=''
+	run ! grep 'have not taken their last messages' log
+}
+
 a_thousand_library() {
 	start_core --endpoint ep0 --endpoint two --region-size 16k
 	config "[endpoint net/ep0]" "[endpoint net/two]"

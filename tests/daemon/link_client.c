@@ -12,6 +12,7 @@
  *   drop N, keep N          closes the connection, and gives up or keeps the memory: with that it
  *                           connects again by "again N PATH"
  *   flood N NAME OTHER      ->  N flooding: OTHER is given back meanwhile; does not end
+ *   busy N NAME             ->  N busy: sends, and takes in silence what comes; does not end
  *   restart N NAME COUNT    then with NAME alone registered
  *   scribble N x SEED COUNT PLACE
  *   sync                    ->  synced
@@ -70,6 +71,8 @@ static void on_unbound(struct icbmsg_ept *ept, const struct icbmsg_unbound *info
 		       info->unknown_tx);
 }
 
+static bool silent;
+
 static void on_received(struct icbmsg_ept *ept, const void *data, size_t size, void *user)
 {
 	struct client *c = user;
@@ -77,6 +80,8 @@ static void on_received(struct icbmsg_ept *ept, const void *data, size_t size, v
 	if (c->hold && c->held_count < HELD_MAX &&
 	    icbmsg_hold_rx(c->link, data, &c->held[c->held_count]) == 0)
 		c->held_count++;
+	if (silent)
+		return;
 	if (size > 200)
 		printf("%d received %s %zu bytes\n", index_of(c), icbmsg_ept_name(ept), size);
 	else
@@ -419,6 +424,17 @@ static void run_flood(struct client *c, const char *name, const char *other)
 	}
 }
 
+static void run_busy(struct client *c, const char *name)
+{
+	printf("%d busy\n", index_of(c));
+	fflush(stdout);
+	silent = true;
+	for (;;) {
+		(void)icbmsg_send(*find(c, name), "busy", 4, 0);
+		(void)icbmsg_dispatch(c->link, 0);
+	}
+}
+
 static void run(char *line)
 {
 	const char *verb = strtok(line, " "), *number = strtok(NULL, " ");
@@ -437,6 +453,8 @@ static void run(char *line)
 		run_send(c, name, text ? text : "");
 	else if (strcmp(verb, "fill") == 0)
 		run_fill(c, name, strtoul(text, NULL, 10));
+	else if (strcmp(verb, "busy") == 0)
+		run_busy(c, name);
 	else if (strcmp(verb, "flood") == 0)
 		run_flood(c, name, text);
 	else if (strcmp(verb, "restart") == 0)
