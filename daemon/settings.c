@@ -291,33 +291,13 @@ static int check(const struct settings *s, const struct settings_source *source,
 	return 0;
 }
 
-/* What icbmsg_open() asks for and icbmsg_config_layout() does not; NULL if nothing is missing. */
-static const char *missing_key(const struct icbmsg_config *cfg)
-{
-	if (!icbmsg_config_get(cfg, "memory"))
-		return "memory";
-	if (icbmsg_config_get(cfg, "doorbell"))
-		return NULL;
-	if (icbmsg_config_get(cfg, "doorbell-in"))
-		return icbmsg_config_get(cfg, "doorbell-out") ? NULL : "doorbell-out";
-	return icbmsg_config_get(cfg, "doorbell-out") ? "doorbell-in" : "doorbell";
-}
-
 static int check_instance(const struct instance_section *i, char *error)
 {
-	const char *missing = missing_key(i->cfg);
-	struct icbmsg_layout layout;
-	int ret = icbmsg_config_layout(i->cfg, &layout, sizeof(layout));
+	int ret = icbmsg_config_check(i->cfg);
 
-	if (ret < 0) {
+	if (ret < 0)
 		snprintf(error, ERROR_SIZE, "%s", icbmsg_config_error(i->cfg));
-		return ret;
-	}
-	if (!missing)
-		return 0;
-	snprintf(error, ERROR_SIZE, "[instance %s]: %s: missing; icbmsg.conf(5) explains it",
-		 i->name, missing);
-	return -EINVAL;
+	return ret;
 }
 
 static int check_instances(const struct settings *s, char *error)

@@ -91,6 +91,13 @@ int icbmsg_config_layout(struct icbmsg_config *cfg, struct icbmsg_layout *layout
 	return ret;
 }
 
+int icbmsg_config_check(struct icbmsg_config *cfg)
+{
+	struct config_values v;
+
+	return cfg ? config_resolve(cfg, &v, false) : -EINVAL;
+}
+
 /* Instance */
 
 int icbmsg_open(struct icbmsg **link, struct icbmsg_config *cfg)

@@ -202,6 +202,13 @@ struct icbmsg_layout {
  */
 int icbmsg_config_layout(struct icbmsg_config *cfg, struct icbmsg_layout *layout, size_t size);
 
+/**
+ * Check a configuration as icbmsg_open() does, as far as that is possible without looking for what
+ * it names. Nothing is opened or mapped.
+ * Errors: -EINVAL if a key is missing, or what is set cannot be: icbmsg_config_error() tells what.
+ */
+int icbmsg_config_check(struct icbmsg_config *cfg);
+
 /* ------------------------------------------------------------------------------------------------
  * Instance
  */

@@ -194,6 +194,11 @@ static int check_regions(struct icbmsg_config *cfg, struct config_values *v)
 	v->memory.size = tx->offset + tx->size;
 	if (rx->offset + rx->size > v->memory.size)
 		v->memory.size = rx->offset + rx->size;
+	if (v->memory.limit > 0 && v->memory.limit < v->memory.size)
+		return refuse(cfg, KEY_MEMORY,
+			      "0x%" PRIx64 " bytes, but the regions need 0x%" PRIx64
+			      "; correct the regions, or the size behind the +",
+			      v->memory.limit, v->memory.size);
 	return 0;
 }
 

@@ -191,13 +191,24 @@ static void mistakes_are_named(void **state)
 		"its number");
 	refused("[instance net]\nmemory = shm:x\ntx-region = 0 4k\nrx-region = 4k 4k\n"
 		"tx-blocks = 4\nrx-blocks = 8\n",
-		"[instance net]: doorbell: missing; icbmsg.conf(5) explains it");
+		":1: doorbell: missing; write for example doorbell = eventfd:5,6");
 	refused("[instance net]\nmemory = shm:x\ndoorbell-in = uio:0\n" GEOMETRY,
-		"[instance net]: doorbell-out: missing; icbmsg.conf(5) explains it");
+		":1: doorbell-out: missing; write for example doorbell-out = "
+		"register:uio:mailbox+0x114 write32 0x1");
 	refused("[instance net]\nmemory = shm:x\ndoorbell-out = none\n" GEOMETRY,
-		"[instance net]: doorbell-in: missing; icbmsg.conf(5) explains it");
+		":1: doorbell-in: missing; write for example doorbell-in = uio:mailbox");
 	refused("[instance net]\ndoorbell = poll\n" GEOMETRY,
-		"[instance net]: memory: missing; icbmsg.conf(5) explains it");
+		":1: memory: missing; write for example memory = shm:icbmsg0");
+	refused("[instance net]\nmemory = shm:x\ndoorbell = poll\ntx-region = 0 4k\n"
+		"rx-region = 4k 4k\ntx-blocks = 4\n",
+		":1: rx-blocks: missing; write for example rx-blocks = 18");
+	/* What would be refused by icbmsg_open() only. */
+	refused("[instance net]\nmemory = mem:0x1000+4k\ndoorbell = poll\n" GEOMETRY,
+		":2: memory: 0x1000 bytes, but the regions need 0x2000; correct the regions, or the "
+		"size behind the +");
+	refused("[instance net]\ndoorbell-ack = uio:x write32 1\n" LINK,
+		":2: doorbell-ack: there is no interrupt to acknowledge; set doorbell-in = "
+		"uio:DEVICE, or remove it");
 	refused("[instance net]\n" LINK "[daemon]\nmax-clients = 0\n",
 		":9: max-clients: \"0\" is not a number from 1 to 1000000");
 	refused("[daemon]\n", ": no instance in it; write an [instance NAME] section, see "

@@ -369,6 +369,17 @@ static void missing_keys(void **state)
 	resolve();
 }
 
+static void regions_beyond_the_memory(void **state)
+{
+	(void)state;
+	set_all();
+	set("memory", "mem:0x20000000+8191");
+	assert_unresolved(false, "memory: 0x1fff bytes, but the regions need 0x2000; correct the "
+				 "regions, or the size behind the +");
+	set("memory", "mem:0x20000000+8k");
+	resolve();
+}
+
 static void overlapping_regions(void **state)
 {
 	(void)state;
@@ -472,6 +483,7 @@ int main(void)
 		T(bad_value_texts),
 		T(unknown_keys),
 		T(missing_keys),
+		T(regions_beyond_the_memory),
 		T(overlapping_regions),
 		T(regions_beyond_everything),
 		T(impossible_layouts),
