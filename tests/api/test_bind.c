@@ -17,11 +17,19 @@
 
 static struct seen a[ICBMSG_EPT_COUNT_MAX], b[ICBMSG_EPT_COUNT_MAX];
 
+/* Those that were registered; all of them are 70 MB. */
+static void forget(struct seen *all)
+{
+	for (size_t n = 0; n < ICBMSG_EPT_COUNT_MAX; n++)
+		if (all[n].ept)
+			memset(&all[n], 0, sizeof(all[n]));
+}
+
 static int clear(void **state)
 {
 	(void)state;
-	memset(a, 0, sizeof(a));
-	memset(b, 0, sizeof(b));
+	forget(a);
+	forget(b);
 	return 0;
 }
 

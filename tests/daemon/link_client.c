@@ -21,11 +21,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -503,6 +505,8 @@ int main(int argc, char **argv)
 	struct rlimit limit;
 	char line[4096];
 
+	/* Some verbs do not end, also when the test that gave them has failed. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	by_library = argc > 1 && strcmp(argv[1], "--connect") == 0;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
