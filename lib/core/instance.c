@@ -186,7 +186,8 @@ unsigned int instance_settle(struct icbmsg *i)
 	i->link.changed = 0;
 	if (i->session->phase != i->phase || i->session->storm > 0)
 		settle_phase(i);
-	if (changed & (PROTO_EVENTS | PROTO_FREED | PROTO_LINK))
+	/* Also who waits on the descriptor, where another thread's look has left something. */
+	if (changed & (PROTO_EVENTS | PROTO_FREED | PROTO_LINK | PROTO_MORE))
 		wait_notify(i);
 	return changed;
 }
