@@ -162,6 +162,8 @@ finished() {
 	done
 	start -s run -w 50ms none
 	kill -STOP "$daemon"
+	# Bash may lose a signal until the program is there; or that has ended already.
+	until [ "/proc/$started/exe" -ef "$cat" ] || [ ! -e "/proc/$started/exe" ]; do :; done
 	# Either it has had an answer, or it never will.
 	kill -TERM "$started"
 	wait "$started" || status=$?
