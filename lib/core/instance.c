@@ -107,8 +107,9 @@ static void back_off(struct icbmsg *i)
 		return;
 	i->backing_off = true;
 	s->count.backoffs++;
-	if (s->storm != STORM_FREE + 1)
+	if (i->storm_told)
 		return;
+	i->storm_told = true;
 	s->count.storms++;
 	instance_log(i, ICBMSG_LOG_WARNING,
 		     "the other side restarted or broke the protocol %" PRIu32
@@ -142,6 +143,7 @@ static void end_storm(struct icbmsg *i)
 		return;
 	if (in_storm(s))
 		instance_log(i, ICBMSG_LOG_INFO, "the link to the other side is up, and works");
+	i->storm_told = false;
 	s->storm = 0;
 	s->retry_at = 0;
 }

@@ -84,6 +84,7 @@ struct icbmsg {
 	/* Answering restarts of the other side; how far that has come is in the session. */
 	uint8_t phase;       /* the session's at the end of the last pump */
 	bool backing_off;    /* the next announcement waits for session.retry_at */
+	bool storm_told;     /* of this row of restarts */
 	int64_t up_at;       /* when the link came up; CLOCK_MONOTONIC ns */
 	uint64_t up_packets; /* read before that */
 

@@ -133,6 +133,27 @@ static void delays_grow(void **state)
 	hostile_end(&h);
 }
 
+/* Whose restarts come after the first delay, but faster than later ones, is told of, too. */
+static void a_slow_storm_is_visible(void **state)
+{
+	int64_t begin;
+	unsigned int warnings;
+
+	(void)state;
+	hostile_start(&h, &seen, true);
+	while (status().restarts_in_a_row < FREE)
+		peer_lives_briefly();
+	begin = now();
+	while (now() < begin + 10 * MS)
+		;
+	peer_lives_briefly();
+	warnings = h.warnings;
+	storm();
+	assert_int_equal(count("storms"), 1);
+	assert_int_equal(h.warnings, warnings + 1);
+	hostile_end(&h);
+}
+
 /*
  * While it backs off, it sleeps: it looks when a doorbell or the timer says so, and those are
  * counted. A program that is woken by the pollable descriptor is not woken for nothing either.
@@ -223,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_storm_is_visible),
 		cmocka_unit_test(delays_grow),
+		cmocka_unit_test(a_slow_storm_is_visible),
 		cmocka_unit_test(backing_off_is_no_busy_loop),
 		cmocka_unit_test(the_timer_knows_when_to_answer),
 		cmocka_unit_test(all_is_well_after_a_storm),
