@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "support/set.h"
 #include "through_daemon.h"
 
 const struct ends_param ends_params[] = {
@@ -47,21 +48,6 @@ void ends_prepare(struct ends *e, uint8_t fill)
 	e->bell_to_a = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	e->bell_to_b = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_true(e->bell_to_a >= 0 && e->bell_to_b >= 0);
-}
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-{
-	char value[128];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(value, sizeof(value), format, ap);
-	va_end(ap);
-	if (icbmsg_config_set(cfg, key, value) < 0)
-		fail_msg("%s", icbmsg_config_error(cfg));
 }
 
 static void layout_one(struct layout_region *out, bool is_a)

@@ -21,6 +21,8 @@
 
 #include <cmocka.h>
 
+#include "support/set.h"
+
 /* cmocka's assertions are for its own thread. */
 #define MUST(condition)                                                                 \
 	do {                                                                            \
@@ -119,20 +121,6 @@ static int read_hello(int fd)
 	if (CMSG_FIRSTHDR(&msg))
 		memcpy(&memory, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(memory));
 	return memory;
-}
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-{
-	char value[64];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(value, sizeof(value), format, ap);
-	va_end(ap);
-	MUST(icbmsg_config_set(cfg, key, value) == 0);
 }
 
 static void open_link(struct fake *f)

@@ -14,6 +14,7 @@
 
 #include "core/instance.h"
 #include "payload.h"
+#include "support/set.h"
 #include "util/cleanup.h"
 
 #define HEX_SHOWN 256u /* bytes of a message that a recorded line shows */
@@ -106,21 +107,6 @@ struct icbmsg_stats images_stats(const struct run *run)
 
 	icbmsg_get_stats(run->link, &st, sizeof(st));
 	return st;
-}
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-{
-	char value[64];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(value, sizeof(value), format, ap);
-	va_end(ap);
-	if (icbmsg_config_set(cfg, key, value) < 0)
-		fail_msg("%s", icbmsg_config_error(cfg));
 }
 
 static void do_open(struct run *run)

@@ -21,6 +21,7 @@
 
 #include "core/config.h"
 #include "ends.h"
+#include "support/set.h"
 #include "support/uio_fuse.h"
 
 #define REGION 0x2000u
@@ -34,21 +35,6 @@ static struct {
 	struct seen a_seen, b_seen;
 	unsigned int gone; /* lines logged about the device */
 } t;
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-{
-	char value[160];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(value, sizeof(value), format, ap);
-	va_end(ap);
-	if (icbmsg_config_set(cfg, key, value) < 0)
-		fail_msg("%s", icbmsg_config_error(cfg));
-}
 
 static struct icbmsg *open_end(struct icbmsg_config *cfg, bool initiator)
 {

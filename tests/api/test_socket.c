@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "ends.h"
+#include "support/set.h"
 
 #define REGION 0x2000u
 
@@ -49,21 +50,6 @@ struct pair {
 	int memory;
 	struct side a, b;
 };
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-{
-	char value[64];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(value, sizeof(value), format, ap);
-	va_end(ap);
-	if (icbmsg_config_set(cfg, key, value) < 0)
-		fail_msg("%s", icbmsg_config_error(cfg));
-}
 
 static void open_side(const struct pair *p, struct side *s)
 {

@@ -22,7 +22,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +35,7 @@
 #include <icbmsg.h>
 
 #include "client/protocol.h"
+#include "support/set.h"
 
 #define CLIENTS_MAX 1200
 #define EPTS_MAX 8
@@ -103,23 +103,6 @@ static const struct icbmsg_ept_callbacks callbacks = {
 	.unbound = on_unbound,
 	.received = on_received,
 };
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void set(struct icbmsg_config *cfg, const char *key, const char *format, ...)
-{
-	char value[64];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(value, sizeof(value), format, ap);
-	va_end(ap);
-	if (icbmsg_config_set(cfg, key, value) < 0) {
-		fprintf(stderr, "link-client: %s\n", icbmsg_config_error(cfg));
-		exit(1);
-	}
-}
 
 static void open_link(struct client *c)
 {
