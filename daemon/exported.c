@@ -255,6 +255,9 @@ int exported_set(struct exported *e, const struct endpoint_settings *settings,
 	e->settings = *settings;
 	strcpy(e->settings.socket, socket);
 	pool_set(&e->pool, settings, e->instance->layout.rx.block_count);
+	/* It may be due sooner than the timer thinks. */
+	event_del(&e->spill);
+	exported_arm_spill(e);
 	return listener_set_access(&e->listener, &access, error);
 }
 

@@ -71,6 +71,8 @@ int link_open(struct link_client *c, char error[ERROR_SIZE])
 	if (ret < 0)
 		return ret;
 	icbmsg_set_log(c->link, on_log, c);
+	/* From here on the timer is for back-off, and of this session. */
+	event_del(&c->timer);
 	link_turn_later(c);
 	return 0;
 }

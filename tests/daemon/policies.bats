@@ -205,6 +205,34 @@ END
 	wait "$client"
 }
 
+@test "a shorter hold-time counts at once for what is held when it is read" {
+	start_core
+	config "[endpoint net/ep0]" "backlog = 64k" "socket-buffer = 4k" "hold-time = 1m"
+	start_daemon
+	mkfifo go gone
+	python3 - <<-'END' 3>&- &
+		import sockets
+		from sockets import *
+		sockets.PATIENCE = 30 # half of the longest hold-time
+		stuck, sender = connect("run/net/ep0"), connect("run/net/ep0")
+		n = 0
+		while endpoint("ep0")["backlog"]["held"] < 2:
+		    sender.send(numbered(n))
+		    assert number_of(sender.recv(2000)) == n
+		    n += 1
+		open("go", "w").close()
+		open("gone").close()
+		until(lambda: endpoint("ep0")["backlog"]["held"] == 0, "free blocks")
+		assert [number_of(stuck.recv(2000)) for k in range(n)] == list(range(n))
+	END
+	client=$!
+	read -r _ <go || true
+	sed -i 's/^hold-time = 1m/hold-time = 1ms/' icbmsgd.conf
+	"$bin/icbmsgctl" reload -s run/control
+	: >gone
+	wait "$client"
+}
+
 @test "clients are refused by limits, which are named" {
 	start_core --endpoint a --endpoint b
 	config "max-clients = 6" "max-clients-per-uid = 4" "[endpoint net/a]" "mode = 0666" \
