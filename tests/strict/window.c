@@ -80,9 +80,9 @@ int __wrap_ends_run_params(const struct ends_param *params, const char *more,
 int __wrap_ends_run_all(const struct CMUnitTest *tests, size_t count)
 {
 	static const struct ends_param params[] = {
-		{ "classic", 4, 4, 16, 16, 0x400, 0x400, NULL, "device" },
-		{ "classic", 8, 8, 7, 3, 0x500, 0x300, NULL, "device" },
-		{ "classic", 4, 32, 5, 9, 0x400, 0x500, "poll:200us", "device" },
+		{ "classic", 4, 4, 12, 12, 0x300, 0x300, NULL, "device" },
+		{ "classic", 8, 8, 7, 3, 0x380, 0x280, NULL, "device" },
+		{ "classic", 4, 32, 4, 7, 0x300, 0x400, "poll:200us", "device" },
 		{ 0 },
 	};
 
