@@ -16,7 +16,7 @@ static const char help[] =
 	"Own ICBMSG links and share their endpoints: each exported endpoint is a SEQPACKET socket\n"
 	"RUNDIR/INSTANCE/ENDPOINT, one packet one message. Runs in the foreground.\n"
 	"\n"
-	"  -c, --config FILE        instead of " ICBMSG_SYSCONFDIR "/icbmsgd.conf; conf.d/*.conf\n"
+	"  -c, --config FILE        instead of " OPTIONS_CONFIG "; conf.d/*.conf\n"
 	"                           beside it are read after it\n"
 	"  -o, --option KEY=VALUE   set a key of [daemon]; may be given several times\n"
 	"      --check-config       say whether the configuration is right, and exit\n"
@@ -96,7 +96,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	const char *slash;
 	int c;
 
-	*o = (struct options){ .config = ICBMSG_SYSCONFDIR "/icbmsgd.conf" };
+	*o = (struct options){ .config = OPTIONS_CONFIG };
 	while ((c = getopt_long(argc, argv, "c:o:vhV", long_options, NULL)) != -1)
 		take(o, c);
 	if (optind < argc)

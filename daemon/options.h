@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #define OPTIONS_MAX 32u
+#define OPTIONS_CONFIG ICBMSG_CONFIGDIR "/icbmsgd.conf"
 
 struct options {
 	const char *config;         /**< main file */

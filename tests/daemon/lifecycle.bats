@@ -24,7 +24,13 @@ teardown() {
 	[[ $output == *"'more' is one argument too many"* ]]
 	run -2 "$bin/icbmsgd" --frobnicate
 	run -2 "$bin/icbmsgd" -c nothing.conf
-	[[ $output == *"nothing.conf: does not exist; check the path"* ]]
+	[[ $output == *"nothing.conf: does not exist; check the path" ]]
+}
+
+@test "without --config it reads /etc/icbmsg/icbmsgd.conf, or says what to write there" {
+	[ ! -e /etc/icbmsg/icbmsgd.conf ] || skip "there is one"
+	run -2 "$bin/icbmsgd" --check-config
+	[[ $output == *"/etc/icbmsg/icbmsgd.conf: does not exist; "*"icbmsgd.conf(5)"*"--config"* ]]
 }
 
 @test "--check-config and --print-config tell where each value comes from" {
