@@ -25,6 +25,9 @@ static const struct ends_param params[] = {
 /* Restarts in a row that are answered at once: core/instance.c's, and one more for the first. */
 #define FREE 9
 
+/* The first delay; each is twice the one before, up to a second. */
+#define DELAY (10 * MS)
+
 static struct hostile h;
 static struct seen seen;
 
@@ -85,14 +88,15 @@ static void a_storm_is_visible(void **state)
 	assert_int_equal(count("storms"), 0);
 	storm();
 	link = status();
-	assert_int_equal(link.restarts_in_a_row, FREE);
-	assert_int_equal(count("restarts_in_a_row"), FREE);
+	/* More if this program had to wait so long that a delay was over. */
+	assert_true(link.restarts_in_a_row >= FREE);
+	assert_int_equal(count("restarts_in_a_row"), link.restarts_in_a_row);
 	assert_true(link.retry_ns > 0 && (int64_t)link.retry_ns <= now() + SECOND);
 	assert_int_equal(ends_stats(h.link).state, ICBMSG_LINK_BACKING_OFF);
 	assert_int_equal(count("storms"), 1);
-	assert_int_equal(count("backoffs"), 1);
+	assert_true(count("backoffs") >= 1);
 	announcements = count("announcements");
-	assert_int_equal(announcements, 1 + FREE);
+	assert_int_equal(announcements, 1 + link.restarts_in_a_row);
 	/* Whatever the peer does before that time, nothing is written for it. */
 	warnings = h.warnings;
 	for (int i = 0; i < 1000 && now() < (int64_t)link.retry_ns; i++) {
@@ -107,29 +111,33 @@ static void a_storm_is_visible(void **state)
 /* Delays grow up to the largest. Each is sat out, and not a moment less. */
 static void delays_grow(void **state)
 {
-	int64_t last = 0;
+	int64_t answered; /* not before it */
 
 	(void)state;
 	hostile_start(&h, &seen, false);
-	for (int round = 0; round < 4; round++) {
+	answered = now();
+	for (unsigned int round = 0; round < 4; round++) {
 		struct icbmsg_link_status link;
 		uint64_t announcements;
-		int64_t begin = now();
+		int64_t delay = DELAY;
 
 		storm();
 		link = status();
-		assert_int_equal(link.restarts_in_a_row, FREE + round);
+		assert_true(link.restarts_in_a_row >= FREE + round);
+		for (uint32_t n = FREE; n < link.restarts_in_a_row && delay < SECOND; n++)
+			delay *= 2;
+		if (delay > SECOND)
+			delay = SECOND;
+		assert_in_range(link.retry_ns, answered + delay, now() + delay);
 		announcements = count("announcements");
-		while (count("announcements") == announcements)
+		while (count("announcements") == announcements) {
+			answered = now();
 			assert_true(icbmsg_dispatch(h.link, MS) >= 0);
+		}
 		assert_true(now() >= (int64_t)link.retry_ns);
-		if (round > 1)
-			assert_true((int64_t)link.retry_ns - begin > last / 2);
-		last = (int64_t)link.retry_ns - begin;
 	}
-	assert_true(last >= 40 * MS);
 	assert_int_equal(count("storms"), 1);
-	assert_int_equal(count("backoffs"), 4);
+	assert_true(count("backoffs") >= 4);
 	hostile_end(&h);
 }
 
@@ -233,7 +241,7 @@ static void all_is_well_after_a_storm(void **state)
 		shm_store32(h.out.rd_idx, 0);
 		hostile_settle(&h);
 		assert_int_not_equal(status().state, ICBMSG_LINK_BACKING_OFF);
-		assert_int_equal(count("backoffs"), 1);
+		assert_true(count("backoffs") >= 1);
 		hostile_restart(&h, &seen);
 		hostile_end(&h);
 	}
