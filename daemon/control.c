@@ -20,6 +20,7 @@
 #include "listener.h"
 
 #define CONNECTIONS_MAX 32u
+#define REFUSED_MAX 16u /* that are told why, at a time; both are in descriptors.c's reckoning */
 #define PATIENCE_SEC 30
 
 struct connection {
@@ -122,10 +123,16 @@ static void on_connection(void *user, int fd)
 {
 	static const struct timeval patience = { .tv_sec = PATIENCE_SEC };
 	struct ucred peer = { .uid = (uid_t)-1 };
-	struct connection *n = calloc(1, sizeof(*n));
 	struct control *c = user;
 	socklen_t size = sizeof(peer);
+	struct connection *n;
 
+	/* Who does not leave after the answer would cost a descriptor for as long as it likes. */
+	if (c->count >= CONNECTIONS_MAX + REFUSED_MAX) {
+		close(fd);
+		return;
+	}
+	n = calloc(1, sizeof(*n));
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
 	if (n)
 		n->stream = bufferevent_socket_new(c->server->base, fd, BEV_OPT_CLOSE_ON_FREE);

@@ -141,6 +141,30 @@ teardown() {
 	END
 }
 
+@test "connections that stay after they were refused do not use up the descriptors" {
+	python3 - "$daemon" <<-'END'
+		from sockets import *
+		import os, sys
+		def descriptors():
+		    return len(os.listdir(f"/proc/{sys.argv[1]}/fd"))
+		before = descriptors()
+		staying = []
+		for n in range(200):
+		    staying.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+		    staying[-1].connect("run/control")
+		# The last one is turned away, so all before it were looked at.
+		staying[-1].settimeout(10)
+		try:
+		    assert staying[-1].recv(1) == b""
+		except ConnectionResetError:
+		    pass
+		assert descriptors() - before <= 48, descriptors() - before
+		for s in staying:
+		    s.close()
+		until(lambda: ask("list")["ok"], "a free connection")
+	END
+}
+
 @test "reading and writing at random does no harm" {
 	python3 <<-'END'
 		from sockets import *
