@@ -53,7 +53,8 @@ void descriptors_provide(const struct settings *s, struct limits *l)
 		getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur >= all)
 		return;
-	share(l, limit.rlim_cur > inside ? limit.rlim_cur - inside : PER_LIBRARY_CLIENT);
+	share(l, limit.rlim_cur > inside + PER_LIBRARY_CLIENT ? limit.rlim_cur - inside :
+								PER_LIBRARY_CLIENT);
 	log_warning("max-clients and max-library-clients need %ju file descriptors, but this "
 		    "process may have %ju: at most %u clients, and %u of these with libicbmsg; "
 		    "raise LimitNOFILE, or lower these limits",

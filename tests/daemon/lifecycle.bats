@@ -293,6 +293,17 @@ teardown() {
 	daemon=''
 }
 
+@test "where hardly a file descriptor is left for clients, there is one client and not thousands" {
+	start_core
+	config "[endpoint net/ep0]"
+	(ulimit -n 104 && start_daemon && echo "$daemon" >pid)
+	daemon=$(cat pid)
+	grep -q 'may have 104: at most 1 clients, and 1 of these with libicbmsg' log
+	kill "$daemon"
+	tail --pid="$daemon" -f /dev/null
+	daemon=''
+}
+
 @test "the example configuration is right once its examples are switched on" {
 	sed -e 's/^#\([a-z[]\)/\1/' -e 's/^\(.*group = \)icbmsg/\1root/' \
 		"$ICBMSG_SOURCE_DIR/conf/icbmsgd.conf" >example.conf
