@@ -139,9 +139,18 @@ struct paths {
 	unsigned int count;
 };
 
+/* Links share devices and folders, and each key that names a device adds all of its kind. */
+static bool has(const struct paths *p, const char *path, enum confine_access access)
+{
+	for (unsigned int n = 0; n < p->count; n++)
+		if (p->path[n].access == access && strcmp(p->own[n], path) == 0)
+			return true;
+	return false;
+}
+
 static void add(struct paths *p, char *path, enum confine_access access)
 {
-	if (!path || p->count == PATHS_MAX) {
+	if (!path || p->count == PATHS_MAX || has(p, path, access)) {
 		free(path);
 		return;
 	}
