@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "client/control.h"
+#include "confine.h"
 #include "exported.h"
 #include "instance.h"
 #include "log.h"
@@ -100,14 +101,16 @@ static struct json_object *run_reload(const struct request *r)
 	struct changes changes;
 	char error[ERROR_SIZE];
 	struct json_object *o;
+	int ret;
 
 	if (r->uid != 0 && r->uid != geteuid())
 		return command_error("reload: only for root and the user that the daemon runs as");
 	if (r->server->draining)
 		return command_error("reload: the daemon is stopping");
-	if (reload(r->server, &changes, error) < 0) {
-		log_error("reload: nothing changes: %s", error);
-		return command_error("nothing changes: %s", error);
+	ret = reload(r->server, &changes, error);
+	if (ret < 0) {
+		log_error("reload: nothing changes: %s%s", error, confine_hint(ret));
+		return command_error("nothing changes: %s%s", error, confine_hint(ret));
 	}
 	o = reply(true);
 	json_object_object_add(o, "changed", lines_of(&changes, CHANGE_DONE));

@@ -138,12 +138,14 @@ static void change_endpoint(struct reloading *r, struct exported *e,
 	const struct endpoint_section *from =
 		settings_find_endpoint(r->old, e->instance->name, e->name);
 	char what[160], error[ERROR_SIZE];
+	int ret;
 
 	snprintf(what, sizeof(what), "%s/%.90s", e->instance->name, e->name);
 	if (from && !compare(r, what, &settings_endpoint_keys, &from->texts, &to->texts))
 		return;
-	if (exported_set(e, &to->values, error) < 0)
-		note(r, CHANGE_FAILED, "%.250s", error);
+	ret = exported_set(e, &to->values, error);
+	if (ret < 0)
+		note(r, CHANGE_FAILED, "%.250s%s", error, confine_hint(ret));
 }
 
 static void change_endpoints(struct reloading *r, struct instance *i)
@@ -169,13 +171,15 @@ static void open_endpoints(struct reloading *r)
 	char error[ERROR_SIZE];
 	struct exported *e;
 	struct instance *i;
+	int ret;
 
 	STAILQ_FOREACH(section, &r->new->endpoints, next) {
 		i = server_find(r->server, section->instance);
 		if (!i || section->pattern || instance_find(i, section->name))
 			continue;
-		if (exported_open(&e, i, section->name, &section->values, error) < 0)
-			note(r, CHANGE_FAILED, "%.250s", error);
+		ret = exported_open(&e, i, section->name, &section->values, error);
+		if (ret < 0)
+			note(r, CHANGE_FAILED, "%.250s%s", error, confine_hint(ret));
 		else
 			note(r, CHANGE_DONE, "%s/%.90s: exported", i->name, section->name);
 	}
@@ -186,6 +190,7 @@ static void apply(struct reloading *r)
 	struct server *s = r->server;
 	char error[ERROR_SIZE];
 	struct instance *i;
+	int ret;
 
 	/* Nobody is at work now, and what is closed has to be free of those that have ended. */
 	server_reap(s);
@@ -193,11 +198,14 @@ static void apply(struct reloading *r)
 	s->settings = r->new;
 	if (compare(r, "[daemon]", &settings_daemon_keys, &r->old->texts, &r->new->texts)) {
 		server_set_limits(s);
-		if (control_set_access(s->control, error) < 0)
-			note(r, CHANGE_FAILED, "%.250s", error);
-		TAILQ_FOREACH(i, &s->instances, next)
-			if (link_set_access(i, error) < 0)
-				note(r, CHANGE_FAILED, "%.250s", error);
+		ret = control_set_access(s->control, error);
+		if (ret < 0)
+			note(r, CHANGE_FAILED, "%.250s%s", error, confine_hint(ret));
+		TAILQ_FOREACH(i, &s->instances, next) {
+			ret = link_set_access(i, error);
+			if (ret < 0)
+				note(r, CHANGE_FAILED, "%.250s%s", error, confine_hint(ret));
+		}
 	}
 	close_instances(r);
 	TAILQ_FOREACH(i, &s->instances, next)
