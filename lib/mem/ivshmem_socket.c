@@ -193,6 +193,16 @@ static void hang_up(struct client *c)
 	ivshmem_reader_deinit(&c->reader);
 }
 
+static const char *why_lost(int ret)
+{
+	if (ret == -ECONNRESET)
+		return "is gone";
+	if (ret == -EMFILE)
+		return "gives more descriptors than this process may have (raise the limit of "
+		       "open files)";
+	return "broke the protocol";
+}
+
 static void work(struct ivshmem *bus)
 {
 	struct client *c = (struct client *)bus;
@@ -207,7 +217,7 @@ static void work(struct ivshmem *bus)
 		bus,
 		"ivshmem:%s: the server %s; the link goes on, but peers that come and go are not "
 		"seen any more",
-		c->path, ret == -ECONNRESET ? "is gone" : "broke the protocol");
+		c->path, why_lost(ret));
 }
 
 static int check_target(const struct client *c, char error[MEM_ERROR_SIZE])
