@@ -3,7 +3,7 @@
 #
 # What a running icbmsgd has given up. All other tests of icbmsgd run confined, too: they show that
 # it keeps what it needs.
-# shellcheck disable=SC2154 # set by daemon.bash
+# shellcheck disable=SC2154,SC2030,SC2031 # set by daemon.bash, and per test
 
 bats_require_minimum_version 1.5.0
 
