@@ -19,8 +19,10 @@
 #include "command.h"
 #include "listener.h"
 
+/* Whatever others hold open, some are left for root and our own user. In descriptors.c's reckoning. */
 #define CONNECTIONS_MAX 32u
-#define REFUSED_MAX 16u /* that are told why, at a time; both are in descriptors.c's reckoning */
+#define PRIVILEGED_MAX 48u
+#define REFUSED_MAX 8u /* beyond these, that are told why at a time */
 #define PATIENCE_SEC 30
 
 struct connection {
@@ -119,6 +121,11 @@ static void on_event(struct bufferevent *stream, short what, void *user)
 		hang_up(n);
 }
 
+static unsigned int most_for(uid_t uid)
+{
+	return uid == 0 || uid == geteuid() ? PRIVILEGED_MAX : CONNECTIONS_MAX;
+}
+
 static void on_connection(void *user, int fd)
 {
 	static const struct timeval patience = { .tv_sec = PATIENCE_SEC };
@@ -126,14 +133,16 @@ static void on_connection(void *user, int fd)
 	struct control *c = user;
 	socklen_t size = sizeof(peer);
 	struct connection *n;
+	unsigned int most;
 
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+	most = most_for(peer.uid);
 	/* Who does not leave after the answer would cost a descriptor for as long as it likes. */
-	if (c->count >= CONNECTIONS_MAX + REFUSED_MAX) {
+	if (c->count >= most + REFUSED_MAX) {
 		close(fd);
 		return;
 	}
 	n = calloc(1, sizeof(*n));
-	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
 	if (n)
 		n->stream = bufferevent_socket_new(c->server->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!n || !n->stream) {
@@ -149,10 +158,10 @@ static void on_connection(void *user, int fd)
 	bufferevent_setcb(n->stream, on_read, on_written, on_event, n);
 	bufferevent_set_timeouts(n->stream, NULL, &patience);
 	bufferevent_enable(n->stream, EV_READ | EV_WRITE);
-	if (c->count <= CONNECTIONS_MAX)
+	if (c->count <= most)
 		return;
 	n->leaving = true;
-	answer(n, command_error("more than %u control connections", CONNECTIONS_MAX));
+	answer(n, command_error("more than %u control connections", most));
 }
 
 static struct access access_of(const struct daemon_settings *d)
