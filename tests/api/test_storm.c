@@ -179,7 +179,7 @@ static bool sleeps_while_backing_off(void)
 	wakes = 10 + (uint64_t)((now() - begin) / (50 * MS)) + 2;
 	/* Once the delay is over, glances at 50 us, 100 us and so on, and anew with each doorbell. */
 	if (status().state != ICBMSG_LINK_BACKING_OFF)
-		wakes += 6 * 11;
+		wakes += UINT64_C(6) * 11;
 	/* A look as each call begins, and two after having slept. */
 	return count("pumps") - pumps <= 5 + 2 * wakes;
 }
