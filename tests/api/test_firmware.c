@@ -263,13 +263,16 @@ static void all_blocks_in_flight(void **state)
 /* The firmware drops what comes for a deregistered endpoint and keeps our block for ever. */
 static void firmware_deregisters(void **state)
 {
+	uint64_t errors;
+
 	(void)state;
 	board_start_bound(&b, initiator, 1);
+	errors = b.fw.counters.errors;
 	assert_int_equal(firmware_deregister(&b.fw, board_names[0]), 0);
 	assert_int_equal(icbmsg_send(b.ept[0], "lost", 4, 0), 0);
 	board_settle(&b);
 	assert_int_equal(b.far.received, 0);
-	assert_int_equal(b.fw.counters.errors, 1);
+	assert_int_equal(b.fw.counters.errors, errors + 1);
 	assert_int_equal(ends_stats(b.link).tx_blocks_free, ends_blocks(b.link) - 1);
 	assert_int_equal(firmware_register(&b.fw, board_names[0]), 0);
 	board_settle(&b);
