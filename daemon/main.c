@@ -2,9 +2,9 @@
 /*
  * icbmsgd: one process owns the links, many programs use them.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "activation.h"
 #include "common/tool.h"
@@ -42,9 +42,9 @@ static int start(struct server *s, const struct options *o)
 }
 
 /* For who starts it for the first time. */
-static const char *what_to_write(const struct options *o, int ret)
+static const char *what_to_write(const struct options *o)
 {
-	if (ret != -ENOENT || strcmp(o->config, OPTIONS_CONFIG) != 0)
+	if (strcmp(o->config, OPTIONS_CONFIG) != 0 || access(o->config, F_OK) == 0)
 		return "";
 	return "; icbmsgd.conf(5) says what goes into it, and --config names another file";
 }
@@ -54,7 +54,7 @@ int main(int argc, char **argv)
 	struct server server = { 0 };
 	struct options options;
 	char error[ERROR_SIZE];
-	int status = TOOL_OK, ret;
+	int status = TOOL_OK;
 
 	tool_init("icbmsgd");
 	options_parse(&options, argc, argv);
@@ -62,9 +62,8 @@ int main(int argc, char **argv)
 	server.source = (struct settings_source){ .path = options.config,
 						  .directory = options.directory,
 						  .options = options.set };
-	ret = settings_load(&server.settings, &server.source, error);
-	if (ret < 0)
-		tool_fail(TOOL_USAGE, "%s%s", error, what_to_write(&options, ret));
+	if (settings_load(&server.settings, &server.source, error) < 0)
+		tool_fail(TOOL_USAGE, "%s%s", error, what_to_write(&options));
 	if (options.print)
 		settings_print(server.settings, stdout);
 	if (options.print || options.check)
