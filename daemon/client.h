@@ -28,12 +28,13 @@ struct client {
 
 	/* With others that have sent something, in one turn of the loop: server.h's readers. */
 	TAILQ_ENTRY(client) in_readers;
-	bool reader;      /**< in that queue */
-	bool looked;      /**< @front is what recv() said of the packet in front */
-	ssize_t front;    /**< of struct ring_op */
-	void *fill;       /**< a transmit buffer to receive that packet into, or NULL */
-	size_t fill_size; /**< of the packet: @front can be an error, and the packet behind it */
-	bool filled;      /**< the packet is in it */
+	bool reader;        /**< in that queue */
+	unsigned int turns; /**< how many it still has in this turn of the loop */
+	bool looked;        /**< @front is what recv() said of the packet in front */
+	ssize_t front;      /**< of struct ring_op */
+	void *fill;         /**< a transmit buffer to receive that packet into, or NULL */
+	size_t fill_size;   /**< of the packet: @front can be an error, and the packet behind it */
+	bool filled;        /**< the packet is in it */
 };
 
 /** A new connection; takes @fd over, and closes it if it is refused. */
@@ -46,11 +47,11 @@ static inline struct client *client_of(const struct subscriber *s)
 
 /* client_input.c */
 
-/** Its socket is readable: it sends one message at the end of this turn of the loop. */
+/** Its socket is readable: it sends some of its messages at the end of this turn of the loop. */
 void client_has_turn(struct client *c);
 void client_has_no_turn(struct client *c);
 
-/** Those that have their turn send one message each. */
+/** Those that have their turn send a few messages each, one at a time and by turns. */
 void client_take_turns(struct server *s);
 
 /** Send one of the client's messages to the other core. */

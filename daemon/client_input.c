@@ -5,7 +5,8 @@
  * which is what makes the client wait.
  *
  * Clients whose sockets are readable in the same turn of the event loop are looked at together, take
- * blocks one after the other, and are read together.
+ * blocks one after the other, and are read together: one message each, and another round while they
+ * have more, up to MESSAGES_PER_TURN.
  */
 #include "client.h"
 
@@ -16,6 +17,9 @@
 
 #include "log.h"
 #include "ring.h"
+
+/* Of one client, until the link and everything else is looked at again. */
+#define MESSAGES_PER_TURN 8
 
 /* What lies in front in a socket. */
 enum packet { PACKET_NONE, PACKET_EMPTY, PACKET_DATA, PACKET_EOF };
@@ -236,13 +240,26 @@ bool client_has_input(const struct client *c)
 	return packet == PACKET_DATA || packet == PACKET_EMPTY;
 }
 
-void client_has_turn(struct client *c)
+static void join_readers(struct client *c)
 {
 	struct server *s = c->sub.exported->instance->server;
 
 	if (!c->reader)
 		TAILQ_INSERT_TAIL(&s->readers, c, in_readers);
 	c->reader = true;
+}
+
+void client_has_turn(struct client *c)
+{
+	c->turns = MESSAGES_PER_TURN;
+	join_readers(c);
+}
+
+/* It has had one. */
+static void has_another_turn(struct client *c)
+{
+	if (!c->sub.ended && c->reading == READING_ON && --c->turns > 0)
+		join_readers(c);
 }
 
 void client_has_no_turn(struct client *c)
@@ -307,8 +324,12 @@ static void send_received(struct client *c)
 
 	c->fill = NULL;
 	c->filled = false;
-	if (data && send_buffer(c, data, c->fill_size) == FORWARD_FULL)
+	if (!data)
+		return;
+	if (send_buffer(c, data, c->fill_size) == FORWARD_FULL)
 		subscriber_turn(&c->sub);
+	else
+		has_another_turn(c);
 }
 
 /* Turns up to where packets are to be received; those whose blocks are there stay in @readers. */
