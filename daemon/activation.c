@@ -81,16 +81,12 @@ int activation_take(const char *path, int type)
 		path_of(fd, &address);
 		if (strcmp(address.sun_path, path) != 0)
 			continue;
-		if (option(fd, SO_TYPE) != type || option(fd, SO_ACCEPTCONN) != 1) {
-			log_warning("%s: systemd's socket is of the wrong kind; endpoints need "
-				    "ListenSequentialPacket=, the control socket ListenStream=",
-				    path);
-			return -1;
-		}
+		if (option(fd, SO_TYPE) != type || option(fd, SO_ACCEPTCONN) != 1)
+			return -EPROTOTYPE;
 		fds[i] = -1;
 		return fd;
 	}
-	return -1;
+	return -ENOENT;
 }
 
 void activation_finish(void)

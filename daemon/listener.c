@@ -24,13 +24,16 @@ static int fail(char error[ERROR_SIZE], const char *path, const char *what)
 	return ret;
 }
 
-/* Out of descriptors: the connection stays in the queue and would wake us for ever. */
+/* Out of something: the connection stays in the queue and would wake us for ever. */
 static void pause_accepting(struct listener *l)
 {
 	struct timeval delay = { .tv_usec = RETRY_USEC };
+	const char *remedy = errno == EMFILE ? "raise LimitNOFILE" :
+			     errno == ENFILE ? "raise the sysctl fs.file-max" :
+					       "the machine is short of memory";
 
-	log_limited(&l->log, "%s: cannot accept connections: %s; raise LimitNOFILE", l->path,
-		    strerror(errno));
+	log_limited(&l->log, "%s: cannot accept connections: %s; %s", l->path, strerror(errno),
+		    remedy);
 	event_del(&l->event);
 	event_add(&l->retry, &delay);
 }
@@ -121,8 +124,15 @@ int listener_open(struct listener *l, struct event_base *base, const char *path,
 
 	l->fd = activation_take(path, type);
 	l->inherited = l->fd >= 0;
-	if (!l->inherited)
+	if (l->fd == -EPROTOTYPE) {
+		snprintf(
+			error, ERROR_SIZE,
+			"%.200s: systemd's socket is of the wrong kind; write %s= in the socket unit",
+			path, type == SOCK_STREAM ? "ListenStream" : "ListenSequentialPacket");
+		ret = -EPROTOTYPE;
+	} else if (!l->inherited) {
 		ret = make_and_rename(l, path, type, access, error);
+	}
 	if (ret < 0) {
 		if (l->fd >= 0)
 			close(l->fd);

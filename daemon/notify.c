@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -42,28 +43,41 @@ void notify_init(void)
 	unsetenv("WATCHDOG_PID");
 }
 
-void notify(const char *format, ...)
+/* @flags: of send(2). */
+static void send_text(const char *text, int flags)
 {
+	static const struct timeval patience = { .tv_sec = 1 };
 	socklen_t size =
 		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address.sun_path));
 	struct sockaddr_un to = address;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (*to.sun_path == '@')
+		*to.sun_path = '\0'; /* the abstract name space */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    sendto(fd, text, strlen(text), flags | MSG_NOSIGNAL, (struct sockaddr *)&to, size) < 0)
+		log_warning("cannot notify systemd (%s): %s", text, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+void notify(const char *format, ...)
+{
 	char text[256];
 	va_list ap;
-	int fd;
 
 	if (address.sun_family != AF_UNIX)
 		return;
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	if (*to.sun_path == '@')
-		*to.sun_path = '\0'; /* the abstract name space */
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 ||
-	    sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to, size) < 0)
-		log_warning("cannot notify systemd (%s): %s", text, strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	send_text(text, 0);
+}
+
+void notify_alive(void)
+{
+	if (address.sun_family == AF_UNIX)
+		send_text("WATCHDOG=1", MSG_DONTWAIT);
 }
 
 uint64_t notify_watchdog_usec(void)

@@ -12,8 +12,14 @@
 /** Find out whether somebody wants to know. Once, before the environment is used otherwise. */
 void notify_init(void);
 
-/** Send @format, for example "READY=1"; nothing if nobody wants to know. */
+/**
+ * Send @format, for example "READY=1"; nothing if nobody wants to know. It is said once, so where the
+ * manager's queue is full this waits, up to a second.
+ */
 void notify(const char *format, ...) _printf_(1, 2);
+
+/** Tell the watchdog; never waits, as this is said again and again. */
+void notify_alive(void);
 
 /** How often the watchdog wants to hear of us, in microseconds; 0: not at all. */
 uint64_t notify_watchdog_usec(void);

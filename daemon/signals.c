@@ -60,7 +60,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *user)
 	(void)fd;
 	(void)what;
 	(void)user;
-	notify("WATCHDOG=1");
+	notify_alive();
 }
 
 static struct event *watch_dog(struct server *s)

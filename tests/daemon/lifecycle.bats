@@ -271,6 +271,30 @@ teardown() {
 	grep -q 'run/unknown) that no endpoint of the configuration has' log
 }
 
+@test "a socket of systemd that is of the wrong kind is refused, and stays" {
+	start_core
+	config "[endpoint net/ep0]"
+	python3 - "$bin/icbmsgd" <<-'END'
+		from sockets import *
+		import sys
+		os.makedirs("run/net")
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+		s.bind(os.path.abspath("run/net/ep0"))
+		s.listen()
+		pid = os.fork()
+		if pid == 0:
+		    os.dup2(os.open("log", os.O_WRONLY | os.O_CREAT), 2)
+		    os.dup2(s.fileno(), 43)
+		    os.dup2(43, 3)
+		    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+		    os.execv(sys.argv[1], [sys.argv[1], "-c", "icbmsgd.conf"])
+		assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0
+		early = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+		early.connect("run/net/ep0")
+	END
+	grep -q "run/net/ep0: systemd's socket is of the wrong kind; write ListenSequentialPacket= in the socket unit" log
+}
+
 @test "file descriptors are budgeted: fewer clients, said at the start, and no end of answers" {
 	start_core
 	config "[endpoint net/ep0]"
@@ -298,7 +322,7 @@ teardown() {
 	config "[endpoint net/ep0]"
 	(ulimit -n 104 && start_daemon && echo "$daemon" >pid)
 	daemon=$(cat pid)
-	grep -q 'may have 104: at most 1 clients, and 1 of these with libicbmsg' log
+	grep -q 'may have 104: up to 1 clients are served, and up to 1 of these with libicbmsg' log
 	kill "$daemon"
 	tail --pid="$daemon" -f /dev/null
 	daemon=''
