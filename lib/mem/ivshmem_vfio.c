@@ -184,6 +184,8 @@ static int open_device(struct vfio_bus *b, char error[MEM_ERROR_SIZE])
 	b->bus.memory_offset = memory.offset;
 	b->bus.memory_size = memory.size;
 	b->bus.memory_fd = fcntl(b->device, F_DUPFD_CLOEXEC, 0);
+	if (b->bus.memory_fd < 0)
+		return fail(b, -errno, "duplicating its descriptor", error);
 	ret = enable(b);
 	return ret < 0 ? fail(b, ret, "switching the device on", error) : read_id(b, error);
 }
