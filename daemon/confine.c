@@ -23,7 +23,6 @@
 #include "log.h"
 #include "server.h"
 
-#define PATHS_MAX 128u
 #define NOBODY "icbmsg-no-such-name"
 
 static bool confined;
@@ -134,9 +133,10 @@ static uint64_t needed_capabilities(const struct server *s)
  */
 
 struct paths {
-	struct confine_path path[PATHS_MAX];
-	char *own[PATHS_MAX]; /* to be freed */
+	struct confine_path *path;
+	char **own; /* to be freed */
 	unsigned int count;
+	bool incomplete; /* out of memory */
 };
 
 /* Links share devices and folders, and each key that names a device adds all of its kind. */
@@ -148,9 +148,28 @@ static bool has(const struct paths *p, const char *path, enum confine_access acc
 	return false;
 }
 
+static bool grow(struct paths *p)
+{
+	size_t count = p->count + 1;
+	struct confine_path *path = reallocarray(p->path, count, sizeof(*path));
+	char **own = reallocarray(p->own, count, sizeof(*own));
+
+	if (path)
+		p->path = path;
+	if (own)
+		p->own = own;
+	return path && own;
+}
+
+/* Takes @path, which is NULL where there was no memory for it. */
 static void add(struct paths *p, char *path, enum confine_access access)
 {
-	if (!path || p->count == PATHS_MAX || has(p, path, access)) {
+	if (path && has(p, path, access)) {
+		free(path);
+		return;
+	}
+	if (!path || !grow(p)) {
+		p->incomplete = true;
 		free(path);
 		return;
 	}
@@ -265,9 +284,11 @@ static int confine_server_files(const struct server *s)
 	int ret;
 
 	find_paths(&p, s);
-	ret = confine_files(p.path, p.count);
+	ret = p.incomplete ? -ENOMEM : confine_files(p.path, p.count);
 	while (p.count > 0)
 		free(p.own[--p.count]);
+	free(p.own);
+	free(p.path);
 	return ret;
 }
 
