@@ -50,7 +50,7 @@ struct link_client {
 	TAILQ_HEAD(, link_ept) epts;
 	TAILQ_HEAD(, forwarding) forwardings; /**< oldest first */
 	uint32_t outstanding;                 /**< of these */
-	uint64_t read;    /**< control messages, when there was no event the last time */
+	uint64_t read;    /**< control messages, when link_must_look() was asked the last time */
 	bool announced;   /**< endpoints have been announced in this session of @link */
 	bool flush;       /**< something is queued that may fit */
 	bool deadlocked;  /**< it does not read its control messages: to be ended */
@@ -159,6 +159,12 @@ void link_close(struct link_client *c);
 
 /** The other core's session is lost: the client's is, too. */
 void link_restart(struct link_client *c);
+
+/**
+ * Whether something has been read from its memory since this was asked last: there has to be another
+ * look then, as the last one may have left what came meanwhile, for which nobody rings.
+ */
+bool link_must_look(struct link_client *c);
 
 /** Its turn: one event of the link. Returns false if there is nothing more to do now. */
 bool link_turn(struct link_client *c);

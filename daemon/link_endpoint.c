@@ -39,10 +39,11 @@ static enum put put(struct subscriber *s, const void *data, size_t size, enum fa
 	if (!p->bound)
 		return PUT_LATER;
 	ret = icbmsg_send(p->ept, data, size, 0);
-	/* The call may have read what the client has sent, and then nobody rings for it. */
-	link_turn_later(p->client);
 	p->full = ret < 0 && ret != -EMSGSIZE;
 	p->client->deadlocked |= ret == -EPROTO;
+	/* For blocks the call reads what the client has sent. */
+	if (link_must_look(p->client) || p->client->deadlocked)
+		link_turn_later(p->client);
 	if (p->full)
 		return PUT_LATER;
 	*fate = ret < 0 ? FATE_OVERSIZE : FATE_DELIVERED;

@@ -163,35 +163,32 @@ static bool has_queued(const struct link_client *c)
 }
 
 /* All that it has sent has been taken: who waited for that goes on. */
-static void settle(struct link_client *c, const struct icbmsg_stats *stats)
+static void settle(struct link_client *c)
 {
+	struct icbmsg_stats stats;
+
 	link_epts_closed(c);
 	if (c->eof) {
 		link_end(c, "it has closed the connection");
 		return;
 	}
-	watch_back_off(c, stats);
+	icbmsg_get_stats(c->link, &stats, sizeof(stats));
+	watch_back_off(c, &stats);
 	if (c->draining && c->outstanding == 0 && !has_queued(c) &&
-	    stats->tx_blocks_free == c->shape.to_client_blocks)
+	    stats.tx_blocks_free == c->shape.to_client_blocks)
 		link_end(c, "the daemon stops");
 }
 
-/*
- * No event: was there nothing to read? A look that has read something may have left some of it, for
- * which nobody rings. Returns whether there has to be another: not where nobody writes any more, or
- * should, as one look is longer than the ring.
- */
-static bool look_again(struct link_client *c)
+bool link_must_look(struct link_client *c)
 {
 	struct icbmsg_stats stats;
 
 	icbmsg_get_stats(c->link, &stats, sizeof(stats));
-	if (!c->eof && stats.rx_packets != c->read) {
-		c->read = stats.rx_packets;
-		return true;
-	}
-	settle(c, &stats);
-	return false;
+	/* Where nobody writes any more one look is enough: it is longer than the ring. */
+	if (c->eof || stats.rx_packets == c->read)
+		return false;
+	c->read = stats.rx_packets;
+	return true;
 }
 
 static bool takes_more(const struct link_client *c)
@@ -225,16 +222,21 @@ bool link_turn(struct link_client *c)
 	if (c->closing > 0 && c->closing_left == 0 && !c->pending)
 		link_epts_closed(c);
 	/* While nothing more is taken from it, what it has released can be used all the same. */
-	if (!takes_more(c))
+	if (c->pending || !takes_more(c)) {
 		take_releases(c);
-	if (c->flush || c->pending || !takes_more(c))
+		c->flush = true;
+	}
+	if (c->flush)
 		link_flush(c);
 	if (c->pending)
-		return false;
+		return link_must_look(c);
 	if (takes_more(c) && icbmsg_next_event(c->link, &ev, 0) > 0) {
 		handle(c, &ev);
-		return !c->ended && c->link && !c->pending;
+		return !c->ended && c->link;
 	}
 	icbmsg_event_done(c->link);
-	return look_again(c);
+	if (link_must_look(c))
+		return true;
+	settle(c);
+	return false;
 }

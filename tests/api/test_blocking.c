@@ -150,6 +150,48 @@ static void callbacks_that_send_make_progress(void **state)
 	ends_close(&e);
 }
 
+/*
+ * A program that holds all it gets sends until neither direction has room. Then it gives one buffer
+ * back, and has to get the next message.
+ */
+static void a_release_is_seen_while_both_ways_are_full(void **state)
+{
+	pthread_t peer;
+	struct ends e;
+	int sent = 0, idle = 0;
+
+	(void)state;
+	ends_open(&e);
+	a.hold = ends_in_place(&e, e.a);
+	b.on_received = echo;
+	ends_bind(&e, &a, &b, "full");
+	atomic_store(&stop, false);
+	assert_int_equal(pthread_create(&peer, NULL, dispatch_until_stopped, e.b), 0);
+	while (a.hold && idle < 6) {
+		int64_t start = ends_now();
+
+		if (icbmsg_send(a.ept, &sent, sizeof(sent), 0) == 0)
+			sent++, idle = 0;
+		else
+			idle = icbmsg_dispatch(e.a, MS) > 0 ? 0 : idle + 1;
+		/* Not faster than a daemon takes them: it has to get stuck while more are coming. */
+		while (ends_now() < start + 5000)
+			;
+	}
+	a.hold = false;
+	while (a.held_count > 0) {
+		int before = a.received;
+
+		assert_int_equal(icbmsg_release_rx(e.a, a.held[--a.held_count]), 0);
+		if (before < sent)
+			ends_until(e.a, NULL, &a.received, before + 1);
+	}
+	ends_until(e.a, NULL, &a.received, sent);
+	atomic_store(&stop, true);
+	pthread_join(peer, NULL);
+	ends_close(&e);
+}
+
 struct call {
 	struct icbmsg_ept *ept;
 	atomic_bool started;
@@ -356,6 +398,7 @@ int main(void)
 		cmocka_unit_test_setup(deadlines_are_kept, clear),
 		cmocka_unit_test_setup(a_sender_waits_for_a_slow_peer, clear),
 		cmocka_unit_test_setup(callbacks_that_send_make_progress, clear),
+		cmocka_unit_test_setup(a_release_is_seen_while_both_ways_are_full, clear),
 		cmocka_unit_test_setup(drop_wakes_a_waiter, clear),
 		cmocka_unit_test_setup(deregister_wakes_waiters, clear),
 		cmocka_unit_test_setup(several_waiters_are_all_served, clear),
