@@ -374,8 +374,8 @@ struct icbmsg_ept_callbacks {
  * @name is copied. @callbacks is copied; NULL for none. *@ept is owned by the instance and ends
  * with icbmsg_ept_deregister() or icbmsg_close().
  * Errors: -EINVAL for an empty name; -ENAMETOOLONG for one over ICBMSG_EPT_NAME_MAX or too long
- * for the region's blocks; -EEXIST if it is registered; -ENOSPC if there are ICBMSG_EPT_COUNT_MAX
- * (of an initiator: names ever used, as addresses stay); -ESHUTDOWN.
+ * for the blocks of the initiator, which sends it; -EEXIST if it is registered; -ENOSPC if there
+ * are ICBMSG_EPT_COUNT_MAX (of an initiator: names ever used, as addresses stay); -ESHUTDOWN.
  * After icbmsg_connect() this waits for the daemon's answer, as a call that waits does: also inside a
  * callback. Further errors then: -ENOENT if the daemon does not export the endpoint, -EACCES if not
  * to this program, -EBUSY if another one has it for itself, -ETIMEDOUT after 5 s, and others that the

@@ -13,13 +13,21 @@
 #include "core/receive.h"
 #include "core/wait.h"
 
+/* Only the initiator sends names: a follower's come in the other side's blocks. */
+static bool fits(const struct icbmsg *i, size_t length)
+{
+	const struct proto_link *l = &i->link;
+	uint32_t room = i->session->initiator ? l->tx.max_payload : l->rx.max_payload;
+
+	return length <= SESSION_NAME_MAX && length + 1 <= room;
+}
+
 /* A slot in which @name is registered now, or a negative errno. */
 static int join(struct icbmsg *i, const char *name)
 {
-	size_t length = strlen(name);
 	int slot, ret;
 
-	if (length > SESSION_NAME_MAX || length + 1 > i->link.tx.max_payload)
+	if (!fits(i, strlen(name)))
 		return -ENAMETOOLONG;
 	slot = session_join(i->session, name);
 	if (slot < 0)

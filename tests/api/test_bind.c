@@ -208,6 +208,29 @@ static void longest_name_binds(void **state)
 	ends_close(&e);
 }
 
+/* One side's blocks are small: it binds by a name that is too long for them, unless it sends it. */
+static void names_go_in_the_blocks_of_the_initiator(void **state)
+{
+	bool a_is_small = ends_param->a_size < ends_param->b_size;
+	char name[ICBMSG_EPT_NAME_MAX + 1] = "";
+	struct icbmsg_ept *ept;
+	struct ends e;
+
+	(void)state;
+	ends_direct_only("the blocks are those of the link to the daemon");
+	ends_open(&e);
+	memset(name, 'n', icbmsg_max_size(a_is_small ? e.a : e.b));
+	if (a_is_small) {
+		assert_int_equal(icbmsg_ept_register(e.a, &ept, name, NULL, NULL), -ENAMETOOLONG);
+		assert_int_equal(icbmsg_ept_register(e.b, &ept, name, NULL, NULL), -ENAMETOOLONG);
+		name[strlen(name) - 1] = '\0';
+	}
+	ends_bind(&e, &a[0], &b[0], name);
+	assert_int_equal(icbmsg_send(b[0].ept, "hello", 5, 0), 0);
+	ends_until(e.a, e.b, &a[0].received, 1);
+	ends_close(&e);
+}
+
 static void deregistered_endpoint_binds_again_at_once(void **state)
 {
 	struct ends e;
@@ -312,6 +335,14 @@ static void waiting_for_bound_times_out(void **state)
 
 int main(void)
 {
+	static const struct ends_param small[] = {
+		{ "classic", 4, 4, 16, 1, 0x1000, 0x100, NULL, NULL },
+		{ "classic", 8, 32, 1, 16, 0x200, 0x1000, NULL, NULL },
+		{ 0 },
+	};
+	const struct CMUnitTest few[] = {
+		cmocka_unit_test_setup(names_go_in_the_blocks_of_the_initiator, clear),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(roles_follow_the_addresses, clear),
 		cmocka_unit_test_setup(sizes_agree, clear),
@@ -330,5 +361,5 @@ int main(void)
 		cmocka_unit_test_setup(waiting_for_bound_times_out, clear),
 	};
 
-	return ENDS_RUN_ALL(tests);
+	return ENDS_RUN_ALL(tests) + ends_run_params(small, "", few, sizeof(few) / sizeof(few[0]));
 }
