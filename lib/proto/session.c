@@ -158,6 +158,9 @@ static void unbind(struct session *s, int slot, uint8_t reason)
 
 	e->state = EPT_UNBOUND;
 	forget_writer(s, slot);
+	/* Who registers it later has lost nothing. */
+	if (!e->registered)
+		e->unknown_tx = 0;
 	if (!e->registered || !knows)
 		return;
 	e->unbound_reason = reason;

@@ -129,6 +129,26 @@ static void losses_end_with_the_registration(void **state)
 	hostile_end(&h);
 }
 
+/* The same while nobody is registered: they are counted, and told to no later registration. */
+static void losses_of_nobody_are_told_to_nobody(void **state)
+{
+	(void)state;
+	hostile_start(&h, &seen, true);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(icbmsg_send(seen.ept, "m", 1, 0), 0);
+	icbmsg_ept_deregister(seen.ept);
+	shm_store32(h.out.rd_idx, 0);
+	hostile_settle(&h);
+	assert_int_equal(ends_stats(h.link).tx_unknown, 3);
+	register_noting();
+	hostile_restart(&h, &seen);
+	shm_store32(h.out.rd_idx, 0);
+	hostile_settle(&h);
+	assert_int_equal(seen.unbound, 1);
+	assert_int_equal(last_unbound.unknown_tx, 0);
+	hostile_end(&h);
+}
+
 /* ------------------------------------------------------------------------------------------------
  * Slots
  */
@@ -181,6 +201,7 @@ int main(void)
 		cmocka_unit_test(release_bound_frees_no_message),
 		cmocka_unit_test(release_data_frees_no_announcement),
 		cmocka_unit_test(losses_end_with_the_registration),
+		cmocka_unit_test(losses_of_nobody_are_told_to_nobody),
 		cmocka_unit_test(slots_of_a_follower_are_used_again),
 		cmocka_unit_test(slots_of_an_initiator_stay),
 	};
