@@ -270,9 +270,11 @@ int receive_hold(struct icbmsg *i, const void *data, struct icbmsg_rx *rx)
 		return ret;
 	if (l->type != MEM_NORMAL) {
 		ret = -EOPNOTSUPP;
+	} else if (i->current.kind != EVENT_DATA) {
+		ret = -ENOENT;
 	} else if (i->current_generation != i->session->generation) {
 		ret = -ESTALE;
-	} else if (i->current.kind != EVENT_DATA || data != payload(i, i->current.block, 0)) {
+	} else if (data != payload(i, i->current.block, 0)) {
 		ret = -ENOENT;
 	} else {
 		hold(i, i->current.block);

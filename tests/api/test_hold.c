@@ -99,6 +99,8 @@ static void holds_are_counted(void **state)
 
 	(void)state;
 	open_in_place(&e);
+	/* Nothing was delivered yet. */
+	assert_int_equal(icbmsg_hold_rx(e.b, &ev, &first), -ENOENT);
 	ends_bind(&e, &a, &b, "count");
 	assert_int_equal(icbmsg_send(a.ept, "x", 1, 0), 0);
 	assert_int_equal(icbmsg_next_event(e.b, &ev, SURELY), 1);
