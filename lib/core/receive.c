@@ -290,6 +290,9 @@ static int unhold(struct icbmsg *i, struct icbmsg_rx rx)
 	struct session *s = i->session;
 	uint8_t block = (uint8_t)rx.id;
 
+	/* The first session is number 1. */
+	if (rx.id >> 32 == 0 || rx.id >> 32 > s->generation)
+		return -ENOENT;
 	if (rx.id >> 32 != s->generation) {
 		/* Of a session past: it only kept the mapping. */
 		if (i->holds > session_rx_holds(s))

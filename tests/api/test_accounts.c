@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "core/instance.h"
 #include "hostile.h"
 
 static struct seen seen;
@@ -38,6 +39,27 @@ static void a_handle_released_twice_is_nobody_elses(void **state)
 	assert_int_equal(icbmsg_release_rx(h.link, seen.held[1]), -ENOENT);
 	hostile_settle(&h);
 	assert_int_equal(h.read.releases, 1);
+	hostile_end(&h);
+}
+
+/* Nor is what was never a handle one of a session past, which would let go of a hold of that. */
+static void what_is_no_handle_is_not_held(void **state)
+{
+	struct icbmsg_rx none = { .id = 0 }, later = { .id = UINT64_MAX };
+
+	(void)state;
+	hostile_start(&h, &seen, true);
+	seen.hold = true;
+	message(3, "m");
+	shm_store32(h.out.rd_idx, 0);
+	seen.hold = false;
+	hostile_settle(&h);
+	hostile_restart(&h, &seen);
+	assert_int_equal(icbmsg_release_rx(h.link, none), -ENOENT);
+	assert_int_equal(icbmsg_release_rx(h.link, later), -ENOENT);
+	assert_int_equal(ends_counter(h.link, "stale_releases"), 0);
+	assert_int_equal(h.link->holds, 1);
+	assert_int_equal(icbmsg_release_rx(h.link, seen.held[0]), -ESTALE);
 	hostile_end(&h);
 }
 
@@ -198,6 +220,7 @@ int main(void)
 	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_handle_released_twice_is_nobody_elses),
+		cmocka_unit_test(what_is_no_handle_is_not_held),
 		cmocka_unit_test(release_bound_frees_no_message),
 		cmocka_unit_test(release_data_frees_no_announcement),
 		cmocka_unit_test(losses_end_with_the_registration),
