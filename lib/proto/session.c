@@ -304,6 +304,9 @@ enum tx_fate session_tx_fate(const struct session *s, uint64_t handle)
 
 	if (number == 0 || handle >> 32 > s->generation)
 		return TX_FATE_NONE;
+	/* Nor was it given to any message, unless they have come round. */
+	if (number > s->tracked && s->tracked <= TX_NUMBER_MASK)
+		return TX_FATE_NONE;
 	/* Blocks are taken again after a release, or after the end of a session. */
 	if (t->number != number)
 		return handle >> 32 == s->generation ? TX_FATE_RELEASED : TX_FATE_LOST;

@@ -57,6 +57,9 @@ static void nothing_else_is_a_handle(void **state)
 	assert_int_equal(session_tx_fate(&s, (uint64_t)s.generation << 32 | 3), TX_FATE_NONE);
 	assert_int_equal(session_tx_fate(&s, (uint64_t)(s.generation + 1) << 32 | 1 << 8),
 			 TX_FATE_NONE);
+	/* A number that no message has had yet. */
+	assert_int_equal(session_tx_fate(&s, (uint64_t)s.generation << 32 | 1 << 8), TX_FATE_NONE);
+	assert_int_equal(session_tx_fate(&s, send_tracked(1) + (1 << 8)), TX_FATE_NONE);
 }
 
 static void released_stays_released(void **state)
