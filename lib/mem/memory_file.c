@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "mem/memory_source.h"
 #include "util/cleanup.h"
@@ -15,10 +16,25 @@ static void label_fd(char *out, const struct memory_spec *spec)
 	snprintf(out, MEMORY_LABEL_SIZE, "fd:%d", spec->fd);
 }
 
+/*
+ * The file that @fd is open for, opened anew: who has inherited the same descriptor shares its locks
+ * with us, and would not be refused (memory_claim()). -1 where that cannot be had.
+ */
+static int open_anew(int fd)
+{
+	char path[32];
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
 static int open_fd(const struct memory_attempt *a)
 {
 	_cleanup_(close_fd) int fd = fcntl(a->spec->fd, F_DUPFD_CLOEXEC, 0);
-	int mode;
+	int mode, own = -1;
 
 	if (fd < 0 && errno == EBADF)
 		return memory_fail(a, -EBADF,
@@ -32,7 +48,9 @@ static int open_fd(const struct memory_attempt *a)
 				   " is open for %s only; pass one opened for reading and "
 				   "writing",
 				   mode == O_WRONLY ? "writing" : "reading");
-	return take_fd(&fd);
+	if (!a->read_only)
+		own = open_anew(fd);
+	return own >= 0 ? own : take_fd(&fd);
 }
 
 static int map_fd(struct memory *m, struct memory_attempt *a)

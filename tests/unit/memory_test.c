@@ -132,6 +132,26 @@ static void a_region_has_one_writer(void **state)
 	memory_unmap(&two);
 }
 
+/* Also of two that were given the same descriptor, as programs that inherit it are. */
+static void an_inherited_region_has_one_writer(void **state)
+{
+	struct memory_spec inherited = { .kind = MEMORY_FD, .size = SIZE };
+	struct memory one = { 0 }, two = { 0 };
+
+	(void)state;
+	inherited.fd = memfd_create("inherited", MFD_CLOEXEC);
+	assert_true(inherited.fd >= 0);
+	assert_int_equal(memory_map(&one, &inherited, false, error), 0);
+	assert_int_equal(memory_map(&two, &inherited, false, error), 0);
+	assert_int_equal(memory_claim(&one, 0, SIZE / 2), 0);
+	assert_int_equal(memory_claim(&two, 0, SIZE / 2), -EBUSY);
+	assert_int_equal(memory_claim(&two, SIZE / 2, SIZE / 2), 0);
+	memory_unmap(&one);
+	assert_int_equal(memory_claim(&two, 0, SIZE / 2), 0);
+	memory_unmap(&two);
+	close(inherited.fd);
+}
+
 static void never_shrinks_a_larger_one(void **state)
 {
 	struct memory m;
@@ -391,6 +411,7 @@ int main(void)
 		T(creates_with_mode_despite_umask),
 		T(attaches_and_shares),
 		T(a_region_has_one_writer),
+		T(an_inherited_region_has_one_writer),
 		T(never_shrinks_a_larger_one),
 		T(grows_an_empty_one),
 		T(refuses_a_small_one),
