@@ -146,6 +146,7 @@ static int open_socket(struct exported *e, char error[ERROR_SIZE])
 {
 	const struct server *s = e->instance->server;
 	struct access access = access_of(&e->settings);
+	const struct exported *other;
 	char path[SOCKET_PATH_SIZE];
 
 	if (!exported_path(path, s->settings->daemon.rundir, e->instance->name, e->name,
@@ -155,6 +156,15 @@ static int open_socket(struct exported *e, char error[ERROR_SIZE])
 			 "socket = NAME in its section",
 			 e->instance->name, e->name, SOCKET_PATH_SIZE - 1);
 		return -ENAMETOOLONG;
+	}
+	TAILQ_FOREACH(other, &e->instance->exports, next) {
+		if (strcmp(other->listener.path, path) != 0)
+			continue;
+		snprintf(error, ERROR_SIZE,
+			 "%s/%.100s: its socket would be that of %.100s; set another socket = NAME "
+			 "in either section",
+			 e->instance->name, e->name, other->name);
+		return -EADDRINUSE;
 	}
 	return listener_open(&e->listener, s->base, path, SOCK_SEQPACKET, &access, error);
 }

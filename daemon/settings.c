@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exported.h"
 #include "common/tool.h"
 
 /* What is needed while reading only. */
@@ -78,13 +79,16 @@ static int add_instance(struct reader *r, const struct icbmsg_config_item *item)
 	return 0;
 }
 
+/* Of an endpoint, however its name is written, or of the same pattern. */
 static struct endpoint_section *find_section(const struct settings *s, const char *instance,
-					     const char *text)
+					     const char *text, const char *name)
 {
+	bool pattern = name_is_pattern(text);
 	struct endpoint_section *e;
 
 	STAILQ_FOREACH(e, &s->endpoints, next)
-		if (strcmp(e->instance, instance) == 0 && strcmp(e->text, text) == 0)
+		if (strcmp(e->instance, instance) == 0 && e->pattern == pattern &&
+		    strcmp(pattern ? e->text : e->name, pattern ? text : name) == 0)
 			return e;
 	return NULL;
 }
@@ -121,7 +125,7 @@ static int begin_endpoint(struct reader *r, const struct icbmsg_config_item *ite
 			      "[endpoint %s]: a %% has to be followed by two hexadecimal digits, "
 			      "of a byte that is not 0; write %%25 for %% itself",
 			      item->name);
-	r->current = find_section(r->s, instance, slash + 1);
+	r->current = find_section(r->s, instance, slash + 1, name);
 	if (r->current)
 		return 0;
 	e = new_section(r, item);
@@ -268,9 +272,62 @@ static int read_options(struct reader *r, char *const *options)
 	return 0;
 }
 
+/* Two endpoints at one path: who connects would reach the one that was exported last. */
+static const struct endpoint_section *at_the_same_path(const struct settings *s,
+						       const struct endpoint_section *e,
+						       const char *path)
+{
+	const struct endpoint_section *other;
+	char taken[SOCKET_PATH_SIZE];
+
+	STAILQ_FOREACH(other, &s->endpoints, next) {
+		if (other == e)
+			break;
+		if (!other->pattern &&
+		    exported_path(taken, s->daemon.rundir, other->instance, other->name,
+				  &other->values) &&
+		    strcmp(taken, path) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+/* Every endpoint has a socket of its own, with a path that a socket can have. */
+static int check_socket(const struct settings *s, const struct endpoint_section *e, char *error)
+{
+	const struct endpoint_section *other;
+	char path[SOCKET_PATH_SIZE];
+
+	if (e->pattern && *e->values.socket) {
+		snprintf(error, ERROR_SIZE,
+			 "%s: [endpoint %s/%s]: a pattern stands for many endpoints, which cannot "
+			 "have one socket; remove socket, or write a section for the one endpoint",
+			 e->origin, e->instance, e->text);
+		return -EINVAL;
+	}
+	if (e->pattern)
+		return 0;
+	if (!exported_path(path, s->daemon.rundir, e->instance, e->name, &e->values)) {
+		snprintf(error, ERROR_SIZE,
+			 "%s: [endpoint %s/%s]: the path of its socket would be longer than %zu "
+			 "bytes; set socket = NAME in its section",
+			 e->origin, e->instance, e->text, SOCKET_PATH_SIZE - 1);
+		return -ENAMETOOLONG;
+	}
+	other = at_the_same_path(s, e, path);
+	if (!other)
+		return 0;
+	snprintf(error, ERROR_SIZE,
+		 "%s: [endpoint %s/%s]: its socket would be that of [endpoint %s/%s]; set another "
+		 "socket = NAME in either section",
+		 e->origin, e->instance, e->text, other->instance, other->text);
+	return -EINVAL;
+}
+
 static int check(const struct settings *s, const struct settings_source *source, char *error)
 {
 	const struct endpoint_section *e;
+	int ret;
 
 	if (STAILQ_EMPTY(&s->instances)) {
 		snprintf(error, ERROR_SIZE,
@@ -280,13 +337,17 @@ static int check(const struct settings *s, const struct settings_source *source,
 		return -ENOENT;
 	}
 	STAILQ_FOREACH(e, &s->endpoints, next) {
-		if (settings_find_instance(s, e->instance))
-			continue;
-		snprintf(error, ERROR_SIZE,
-			 "%s: [endpoint %s/%s]: there is no [instance %s]; correct the name or "
-			 "write that section",
-			 e->origin, e->instance, e->text, e->instance);
-		return -EINVAL;
+		if (!settings_find_instance(s, e->instance)) {
+			snprintf(
+				error, ERROR_SIZE,
+				"%s: [endpoint %s/%s]: there is no [instance %s]; correct the name "
+				"or write that section",
+				e->origin, e->instance, e->text, e->instance);
+			return -EINVAL;
+		}
+		ret = check_socket(s, e, error);
+		if (ret < 0)
+			return ret;
 	}
 	return 0;
 }

@@ -68,8 +68,21 @@ teardown() {
 @test "too long a path names the remedy" {
 	start_core
 	config "[endpoint net/$(printf 'x%.0s' $(seq 100))]"
-	run -1 "$bin/icbmsgd" -c icbmsgd.conf
+	run -2 "$bin/icbmsgd" -c icbmsgd.conf --check-config
 	[[ $output == *"the path of its socket would be longer than 107 bytes; set socket = NAME"* ]]
+}
+
+@test "no endpoint takes another one's socket" {
+	start_core --endpoint a --endpoint b
+	config "[endpoint net/a]" "socket = b" "[endpoint net/b]"
+	run -2 "$bin/icbmsgd" -c icbmsgd.conf --check-config
+	[[ $output == *": [endpoint net/b]: its socket would be that of [endpoint net/a]; set another"* ]]
+	# Nor one that is exported on demand.
+	config "[endpoint net/a]" "socket = b" "[endpoint net/?]"
+	start_daemon
+	run -1 "$bin/icbmsgctl" export -s run net/b
+	[[ $output == *"net/b: its socket would be that of a; set another socket = NAME in either section" ]]
+	[ "$("$bin/icbmsg-cat" -s run -m hello -n 1 -F '%e %p' net:a)" = "a hello" ]
 }
 
 @test "SIGHUP: what can change does, live; what cannot is named; mistakes change nothing" {

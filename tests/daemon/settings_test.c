@@ -162,6 +162,18 @@ static void patterns_come_after_names(void **state)
 	assert_null(settings_find_endpoint(s, "net", "lxx"));
 }
 
+/* However its name is written. */
+static void an_endpoint_has_one_section(void **state)
+{
+	(void)state;
+	load("[instance net]\n" LINK "[endpoint net/a/b]\nbacklog = 1k\n"
+	     "[endpoint net/%61%2fb]\nmode = 0600\n[endpoint net/a%2a]\n[endpoint net/a*]\n");
+	assert_int_equal(settings_find_endpoint(s, "net", "a/b")->values.backlog, 1024);
+	assert_int_equal(settings_find_endpoint(s, "net", "a/b")->values.mode, 0600);
+	assert_false(settings_find_endpoint(s, "net", "a*")->pattern);
+	assert_true(settings_find_endpoint(s, "net", "a/c")->pattern);
+}
+
 static void mistakes_are_named(void **state)
 {
 	(void)state;
@@ -211,6 +223,19 @@ static void mistakes_are_named(void **state)
 		"uio:DEVICE, or remove it");
 	refused("[instance net]\n" LINK "[daemon]\nmax-clients = 0\n",
 		":9: max-clients: \"0\" is not a number from 1 to 1000000");
+	refused("[instance net]\n" LINK
+		"[daemon]\nrundir = /r\n[endpoint net/%2e12345678901234567890"
+		"1234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		"]\n",
+		":10: [endpoint net/%2e123456789012345678901234567890123456789012345678901234567890"
+		"123456789012345678901234567890123456789]: the path of its socket would be longer "
+		"than 107 bytes; set socket = NAME in its section");
+	refused("[instance net]\n" LINK "[endpoint net/a]\nsocket = b\n[endpoint net/b]\n",
+		":10: [endpoint net/b]: its socket would be that of [endpoint net/a]; set another "
+		"socket = NAME in either section");
+	refused("[instance net]\n" LINK "[endpoint net/l*]\nsocket = b\n",
+		":8: [endpoint net/l*]: a pattern stands for many endpoints, which cannot have one "
+		"socket; remove socket, or write a section for the one endpoint");
 	refused("[daemon]\n", ": no instance in it; write an [instance NAME] section, see "
 			      "icbmsg.conf(5)");
 	refused("nonsense\n",
@@ -297,6 +322,7 @@ int main(void)
 		T(doorbells_apart),
 		T(later_files_win),
 		T(patterns_come_after_names),
+		T(an_endpoint_has_one_section),
 		T(mistakes_are_named),
 		T(options_are_checked),
 		T(printed_and_read_again),
