@@ -395,6 +395,16 @@ usage() {
 	[[ $output = *'sent 1 messages, 3 B'*'received 1 messages, 3 B'* ]]
 }
 
+@test "progress shares no line with messages, and has one line" {
+	peer a4
+	command -v script >/dev/null || skip "no script(1) to make a terminal"
+	run -0 script -qec "stty cols 24; '$pair' -- '$cat' -d link.conf:a4 -p -m one -m two \
+		--interval 300ms -n 2 ep0 -- $(printf '%q ' "${peer[@]}")" /dev/null
+	[[ $output = *$'\033[K\r\033[Ktwo'* ]]
+	# Of 24 columns, the last one is the cursor's.
+	[[ $output = *$'\rsent 2 messages, 6 B, '?$'\033[K'* ]]
+}
+
 @test "SIGTERM and SIGINT end it with 128 + n" {
 	peer a4
 	start

@@ -105,6 +105,9 @@ void report_note(struct cat *c, const char *format, ...) __attribute__((format(p
 /** The lines of --banner, which -v prints as well. */
 void report_state(struct cat *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** Before something is written to standard output: progress does not share a line with it. */
+void report_make_way(struct cat *c);
+
 /** Show progress if it is due, on a terminal only. */
 void report_progress(struct cat *c, int64_t now);
 

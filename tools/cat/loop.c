@@ -252,6 +252,8 @@ int cat_run(struct cat *c)
 
 		idle &= send_step(c);
 		transfer_turn(c);
+		if (c->output.pending.size > 0)
+			report_make_way(c);
 		output_flush(&c->output);
 		until = check_clock(c);
 		if (!c->finished)

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/tool.h"
@@ -19,6 +20,12 @@ static void clear_progress(struct cat *c)
 	if (c->progress_shown)
 		fputs("\r\033[K", stderr);
 	c->progress_shown = false;
+}
+
+void report_make_way(struct cat *c)
+{
+	if (c->progress_shown && isatty(STDOUT_FILENO))
+		clear_progress(c);
 }
 
 void report_note(struct cat *c, const char *format, ...)
@@ -80,6 +87,17 @@ static void add_eta(struct text *t, uint64_t done, uint64_t total, double second
 		    (int)left / 60, (int)left % 60);
 }
 
+/* A line that is wrapped could not be replaced by the next one: what the terminal has room for. */
+static size_t fitting(size_t length)
+{
+	struct winsize terminal;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &terminal) < 0 || terminal.ws_col == 0 ||
+	    length < terminal.ws_col)
+		return length;
+	return terminal.ws_col - 1u;
+}
+
 void report_progress(struct cat *c, int64_t now)
 {
 	double seconds = (double)(now - c->started) / 1e9;
@@ -90,7 +108,6 @@ void report_progress(struct cat *c, int64_t now)
 	c->progress_at = cat_after(now, PROGRESS_INTERVAL);
 	if (!isatty(STDERR_FILENO))
 		return;
-	text_add_string(&t, "\r");
 	if (!c->o->receive_only)
 		add_direction(&t, "sent", c->sent, c->sent_bytes, seconds);
 	add_eta(&t, c->sent_bytes, c->input.total, seconds);
@@ -98,8 +115,7 @@ void report_progress(struct cat *c, int64_t now)
 		add_direction(&t, c->o->receive_only ? "received" : "; received", c->received,
 			      c->received_bytes, seconds);
 	add_eta(&t, c->received_bytes, c->sink ? c->o->bytes : 0, seconds);
-	text_add_string(&t, "\033[K");
-	fwrite(t.data, 1, t.size, stderr);
+	fprintf(stderr, "\r%.*s\033[K", (int)fitting(t.size), t.data);
 	fflush(stderr);
 	c->progress_shown = true;
 	text_deinit(&t);
