@@ -100,6 +100,13 @@ teardown() {
 	grep -q 'the daemon has gone' errors
 }
 
+@test "a reader that has seen enough ends it quietly" {
+	set -o pipefail
+	"$ctl" list --watch=10ms -s run/control 2>errors | head -n 1 | grep -q '^net:'
+	"$ctl" stats --json --watch=10ms -s run/control 2>>errors | head -c 20 | grep -q '^{"version"'
+	[ ! -s errors ]
+}
+
 @test "what is wrong is said: no daemon, no such command, no JSON, another version, too much" {
 	run -1 "$ctl" list -s run/nothing
 	[[ $output == *"run/nothing: no daemon is there; start icbmsgd"* ]]

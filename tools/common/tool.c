@@ -5,10 +5,13 @@
 #include "common/tool.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <icbmsg.h>
 
@@ -94,14 +97,22 @@ void tool_banner(const char *format, ...)
 	fflush(stdout);
 }
 
+/* A write that has failed earlier has left no errno. */
+static bool reader_has_gone(void)
+{
+	struct pollfd fd = { .fd = STDOUT_FILENO };
+
+	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLERR | POLLHUP));
+}
+
 int tool_finish_stdout(int status)
 {
-	int failed = ferror(stdout);
+	bool failed = ferror(stdout), gone = failed && reader_has_gone();
 
 	errno = 0;
 	if (fclose(stdout) == 0 && !failed)
 		return status;
-	if (errno == EPIPE)
+	if (errno == EPIPE || gone)
 		return status;
 	tool_say("cannot write to standard output: %s", errno ? strerror(errno) : "write error");
 	return TOOL_ERROR;
