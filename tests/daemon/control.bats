@@ -107,6 +107,11 @@ teardown() {
 	[ ! -s errors ]
 }
 
+@test "without standard output nothing is printed to the daemon" {
+	run -1 sh -c 'exec timeout 20 "$@" >&-' sh "$ctl" list --watch=10ms -s run/control
+	[[ $output = "icbmsgctl: cannot write to standard output: "* ]]
+}
+
 @test "what is wrong is said: no daemon, no such command, no JSON, another version, too much" {
 	run -1 "$ctl" list -s run/nothing
 	[[ $output == *"run/nothing: no daemon is there; start icbmsgd"* ]]

@@ -429,6 +429,19 @@ usage() {
 	[ "$(<first)" = one ]
 }
 
+@test "what is printed goes nowhere else when standard output or error are closed" {
+	direct_only "it is the link's memory that would be written to"
+	peer a4
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	run -0 "$pair" -- sh -c 'exec timeout 20 "$@" 2>&-' sh "$cat" -d link.conf:a4 -v -m one -n 1 ep0 \
+		-- "${peer[@]}"
+	[ "$output" = one ]
+	# shellcheck disable=SC2016
+	run -1 "$pair" -- sh -c 'exec timeout 20 "$@" >&-' sh "$cat" --quiet -d link.conf:a4 -m one -n 1 ep0 \
+		-- "${peer[@]}"
+	[ "$output" = "icbmsg-cat: standard output: cannot write: Bad file descriptor" ]
+}
+
 @test "messages are printed when they come, not when the program ends" {
 	peer a4
 	start -i line

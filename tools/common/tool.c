@@ -5,6 +5,7 @@
 #include "common/tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,8 +19,21 @@
 static const char *program = "icbmsg";
 static const char *command; /* NULL: the program has none, or it is not known yet */
 
+/*
+ * Whoever starts us without one of the three would have the next file that is opened take its place,
+ * and that is a link's memory, or a socket: what is printed went there. Not even reading or
+ * writing succeeds on what is there now, as on a descriptor that is closed.
+ */
+static void occupy_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 void tool_init(const char *name)
 {
+	occupy_standard_descriptors();
 	program = name;
 	/* Both are errors of a call, which says more than a signal would. */
 	signal(SIGPIPE, SIG_IGN);
