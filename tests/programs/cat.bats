@@ -153,6 +153,7 @@ usage() {
 	usage "--wait: '5' is not a duration; write for example --wait=500ms" -w 5 ep0
 	usage "--count: '0x' is not a number" -n 0x ep0
 	usage '--count: 0 is out of range; it starts at 1' -n 0 ep0
+	usage "--message: '6g' is not hexadecimal" -i hex -m 61 -m 6g ep0
 	usage "--size: '4kB' is not a size" --size 4kB ep0
 	usage "--format: 'xml' is not one of text, line" -f xml ep0
 	usage "--input: 'lines' is not one of line, raw" -i lines ep0

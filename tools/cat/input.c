@@ -69,7 +69,6 @@ void input_deinit(struct input *in)
 static int next_argument(struct input *in, const uint8_t **data, size_t *size)
 {
 	const char *text;
-	int length;
 
 	if (in->next == in->o->message_count) {
 		in->ended = true;
@@ -83,14 +82,8 @@ static int next_argument(struct input *in, const uint8_t **data, size_t *size)
 		in->decoded = malloc(*size + 1);
 		if (!in->decoded)
 			tool_fail(TOOL_ERROR, "out of memory");
-		length = hex_decode(in->decoded, text, *size);
-		if (length < 0)
-			tool_fail(TOOL_ERROR,
-				  "--message: '%s' is not hexadecimal: write two digits per byte, "
-				  "for example '48 65 6c'",
-				  text);
+		*size = (size_t)hex_decode(in->decoded, text, *size); /* was checked */
 		*data = in->decoded;
-		*size = (size_t)length;
 	}
 	if (*size > in->cutter.limit)
 		tool_fail(TOOL_ERROR,

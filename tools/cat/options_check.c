@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cat/cutter.h"
 #include "common/tool.h"
 
 static void check_send(const struct reading *r)
@@ -51,6 +52,21 @@ static void check_files(const struct reading *r)
 		o->receive_only = true;
 }
 
+/* Before the first of them is sent. */
+static void check_hex(const char *message)
+{
+	size_t size = strlen(message);
+	uint8_t *decoded = malloc(size + 1);
+
+	if (!decoded)
+		tool_fail(TOOL_ERROR, "out of memory");
+	if (hex_decode(decoded, message, size) < 0)
+		tool_usage("--message: '%s' is not hexadecimal: write two digits per byte, for "
+			   "example '48 65 6c'",
+			   message);
+	free(decoded);
+}
+
 static void check_input(const struct reading *r)
 {
 	const struct options *o = r->o;
@@ -71,6 +87,8 @@ static void check_input(const struct reading *r)
 		tool_usage("choose one of --rate and --interval");
 	if (r->burst_given && !r->rate && o->interval == 0)
 		tool_usage("--burst needs --rate or --interval");
+	for (size_t i = 0; o->cut == CUT_HEX && i < o->message_count; i++)
+		check_hex(o->messages[i]);
 }
 
 static void check_output(const struct reading *r)
