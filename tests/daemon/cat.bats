@@ -91,6 +91,8 @@ finished() {
 	[ "$output" = 'a/b five' ]
 	run -1 "$cat" -s run/control
 	[[ $output = *"run/control: this is another kind of socket; "*"icbmsg-cat the run folder"* ]]
+	run -1 timeout 20 "$cat" -k -s run/net.sock -m x
+	[[ $output = *"/run/net.sock: this socket is for programs that use libicbmsg; name the folder"* ]]
 	run -2 "$cat" -s run/net/chat chat
 	[[ $output = *"leave 'chat' away"* ]]
 }

@@ -22,6 +22,8 @@
 #include "common/service.h"
 #include "common/tool.h"
 
+#define LIBRARY_SUFFIX ".sock"
+
 /* A daemon that is asked by too many at a time refuses; it will not last. */
 #define ASK_TRIES 100
 #define ASK_PAUSE_NS 20000000
@@ -271,6 +273,24 @@ static void guess(struct place *p, const char *rundir)
 	set_path(p, rundir, file);
 }
 
+/* RUNDIR/INSTANCE.sock, beside the folder of the instance, would take us for a broken library client. */
+static void refuse_library_socket(const char *path)
+{
+	size_t length = strlen(path), suffix = strlen(LIBRARY_SUFFIX);
+	char folder[PLACE_PATH_SIZE];
+	struct stat st;
+
+	if (length <= suffix || strcmp(path + length - suffix, LIBRARY_SUFFIX) != 0)
+		return;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(length - suffix), path);
+	if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode))
+		tool_fail(
+			TOOL_ERROR,
+			"%s: this socket is for programs that use libicbmsg; name the folder it is "
+			"in and an endpoint, or the socket of an endpoint in %s",
+			path, folder);
+}
+
 /* RUNDIR/INSTANCE/FILE, which @rundir points to, or a shorter path. */
 static void split_socket(struct place *p, char rundir[PLACE_PATH_SIZE], const char *path)
 {
@@ -279,6 +299,7 @@ static void split_socket(struct place *p, char rundir[PLACE_PATH_SIZE], const ch
 
 	if (!file)
 		tool_fail(TOOL_ERROR, "%s: %s", path, strerror(errno));
+	refuse_library_socket(real);
 	snprintf(p->path, sizeof(p->path), "%s", real);
 	if (!name_unescape(p->endpoint, file + 1))
 		snprintf(p->endpoint, sizeof(p->endpoint), "%s", file + 1);
