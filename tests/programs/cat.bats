@@ -257,7 +257,7 @@ usage() {
 	run -0 echoed -m x -n 1 --utc
 	[[ $output =~ ^[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z\ x$ ]]
 	TZ=UTC-3 run -0 echoed -m x -n 1 -t A
-	[[ $output =~ ^[0-9-]{10}T[0-9:]{8}\.[0-9]{6}\+0300\ x$ ]]
+	[[ $output =~ ^[0-9-]{10}T[0-9:]{8}\.[0-9]{6}\+03:00\ x$ ]]
 }
 
 @test "input by lines: empty ones are messages, the last needs no newline" {

@@ -31,7 +31,12 @@ static void add_date(struct text *out, int64_t ns, bool utc)
 		localtime_r(&seconds, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
 	strftime(zone, sizeof(zone), "%z", &tm);
-	text_printf(out, "%s.%06" PRId64 "%s", date, ns % NS_PER_S / 1000, utc ? "Z" : zone);
+	text_printf(out, "%s.%06" PRId64, date, ns % NS_PER_S / 1000);
+	/* ISO 8601 has a colon in both times or in none: +0200 becomes +02:00. */
+	if (utc)
+		text_add_char(out, 'Z');
+	else
+		text_printf(out, "%.3s:%s", zone, zone + 3);
 }
 
 void stamp_add(struct text *out, enum stamp_kind kind, const struct stamp_times *t, bool utc)
