@@ -60,3 +60,10 @@ by_package() {
 	run find "$prefix" -name '*.h'
 	[ "$output" = "$prefix/include/icbmsg.h" ]
 }
+
+@test "the installed programs run where they are, and the unit starts icbmsgd from there" {
+	for program in icbmsg-cat icbmsgctl icbmsg-sim icbmsg-bench icbmsgd; do
+		[ "$("$prefix/bin/$program" -V)" = "$program $(pkg-config --modversion icbmsg)" ]
+	done
+	grep -qx "ExecStart=$prefix/bin/icbmsgd" "$prefix/lib/systemd/system/icbmsgd.service"
+}
