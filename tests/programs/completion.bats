@@ -30,7 +30,7 @@ completed() {
 }
 
 @test "every option of every program's help, and no other word" {
-	for command in icbmsg-cat icbmsgd "icbmsgctl list" "icbmsgctl stats" "icbmsgctl layout" \
+	for command in icbmsg-cat icbmsgd icbmsg-bench "icbmsgctl list" "icbmsgctl stats" "icbmsgctl layout" \
 		"icbmsgctl config" "icbmsgctl inspect" "icbmsgctl counters" "icbmsg-sim echo" \
 		"icbmsg-sim transfer" "icbmsg-sim restart-loop" "icbmsg-sim serve"; do
 		completed "$command --"
@@ -100,7 +100,7 @@ completed() {
 @test "it is installed where bash-completion looks" {
 	[ ! -e "$ICBMSG_BUILD_DIR/CMakeCache.txt" ] && skip "no build folder"
 	DESTDIR=$PWD/root cmake --install "$ICBMSG_BUILD_DIR" --prefix /usr >/dev/null
-	for program in icbmsg-cat icbmsgctl icbmsg-sim icbmsgd; do
+	for program in icbmsg-cat icbmsgctl icbmsg-sim icbmsg-bench icbmsgd; do
 		grep -q "complete .* $program\$" \
 			"root/usr/share/bash-completion/completions/$program"
 	done
