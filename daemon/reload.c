@@ -64,9 +64,21 @@ static const char *effective(const struct key_table *table, const struct key_tex
 	return or_unset(texts->text[k] ? texts->text[k] : table->keys[k].fallback);
 }
 
+/* What is in force stays so: the next configuration is compared with it, and not with this one. */
+static void keep(struct key_texts *to, const struct key_texts *from, size_t k)
+{
+	if (from->text[k]) {
+		key_texts_set(to, k, from->text[k], from->origin[k]);
+		return;
+	}
+	free(to->text[k]);
+	free(to->origin[k]);
+	to->text[k] = to->origin[k] = NULL;
+}
+
 /* Note what differs; returns whether anything of it takes effect now. */
 static bool compare(struct reloading *r, const char *what, const struct key_table *table,
-		    const struct key_texts *from, const struct key_texts *to)
+		    const struct key_texts *from, struct key_texts *to)
 {
 	bool live = false;
 
@@ -79,13 +91,17 @@ static bool compare(struct reloading *r, const char *what, const struct key_tabl
 		note(r, fixed ? CHANGE_NEEDS_RESTART : CHANGE_DONE, "%s: %s: %s -> %s", what,
 		     table->keys[k].name, a, b);
 		live |= !fixed;
+		if (fixed)
+			keep(to, from, k);
 	}
 	return live;
 }
 
-static void compare_link(struct reloading *r, const struct instance_section *from,
-			 const struct instance_section *to)
+/* An open link keeps its configuration. */
+static void compare_link(struct reloading *r, struct instance_section *from,
+			 struct instance_section *to)
 {
+	struct icbmsg_config *unused = to->cfg;
 	const char *key;
 
 	for (unsigned int n = 0; (key = icbmsg_config_key(n, NULL)); n++) {
@@ -96,6 +112,8 @@ static void compare_link(struct reloading *r, const struct instance_section *fro
 			note(r, CHANGE_NEEDS_RESTART, "[instance %s]: %s: %s -> %s", to->name, key,
 			     a, b);
 	}
+	to->cfg = from->cfg;
+	from->cfg = unused;
 }
 
 static void close_instances(struct reloading *r)
@@ -113,17 +131,16 @@ static void close_instances(struct reloading *r)
 
 static void open_instances(struct reloading *r)
 {
-	const struct instance_section *section, *before;
+	struct instance_section *section;
 	char error[ERROR_SIZE];
 	struct instance *i;
 	int ret;
 
 	STAILQ_FOREACH(section, &r->new->instances, next) {
-		before = settings_find_instance(r->old, section->name);
-		if (before)
-			compare_link(r, before, section);
-		if (server_find(r->server, section->name))
+		if (server_find(r->server, section->name)) {
+			compare_link(r, settings_find_instance(r->old, section->name), section);
 			continue;
+		}
 		ret = instance_open(&i, r->server, section, error);
 		if (ret < 0)
 			note(r, CHANGE_FAILED, "%.250s%s", error, confine_hint(ret));
@@ -132,8 +149,7 @@ static void open_instances(struct reloading *r)
 	}
 }
 
-static void change_endpoint(struct reloading *r, struct exported *e,
-			    const struct endpoint_section *to)
+static void change_endpoint(struct reloading *r, struct exported *e, struct endpoint_section *to)
 {
 	const struct endpoint_section *from =
 		settings_find_endpoint(r->old, e->instance->name, e->name);
@@ -150,7 +166,7 @@ static void change_endpoint(struct reloading *r, struct exported *e,
 
 static void change_endpoints(struct reloading *r, struct instance *i)
 {
-	const struct endpoint_section *section;
+	struct endpoint_section *section;
 	struct exported *e, *next;
 
 	for (e = TAILQ_FIRST(&i->exports); e; e = next) {

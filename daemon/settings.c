@@ -437,10 +437,10 @@ void settings_free(struct settings *s)
 	free(s);
 }
 
-const struct endpoint_section *settings_find_endpoint(const struct settings *s,
-						      const char *instance, const char *name)
+struct endpoint_section *settings_find_endpoint(const struct settings *s, const char *instance,
+						const char *name)
 {
-	const struct endpoint_section *e, *match = NULL;
+	struct endpoint_section *e, *match = NULL;
 
 	STAILQ_FOREACH(e, &s->endpoints, next) {
 		if (strcmp(e->instance, instance) != 0)

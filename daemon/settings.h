@@ -124,8 +124,8 @@ void settings_free(struct settings *s);
 struct instance_section *settings_find_instance(const struct settings *s, const char *name);
 
 /** The section that exports an endpoint of this name: its own, or the first pattern. Or NULL. */
-const struct endpoint_section *settings_find_endpoint(const struct settings *s,
-						      const char *instance, const char *name);
+struct endpoint_section *settings_find_endpoint(const struct settings *s, const char *instance,
+						const char *name);
 
 /** The word for a policy in the configuration. */
 const char *settings_policy_name(enum policy policy);

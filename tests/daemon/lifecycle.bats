@@ -114,14 +114,26 @@ teardown() {
 		assert os.stat("run/control").st_mode & 0o777 == 0o600
 		assert ended(connect("run/net/a")) == []
 		assert limit("max-clients")["max"] == 2
+		def reload():
+		    return subprocess.run([ctl, "reload", "-s", "run/control"], check=True,
+		                          capture_output=True, text=True).stdout
+		# What has been said of the link is still so.
+		assert reload() == "needs a restart of icbmsgd: [instance net]: tx-blocks: 32 -> 31\n"
 		# The same through icbmsgctl, back again.
 		open("icbmsgd.conf", "w").write(before)
-		text = subprocess.run([ctl, "reload", "-s", "run/control"], check=True,
-		                      capture_output=True, text=True).stdout
+		text = reload()
 		assert "changed: net/a: policy: block -> drop-oldest" in text, text
 		assert "changed: net/b: exported" in text and "changed: net/c: not exported any more" in text
-		assert "needs a restart of icbmsgd: [instance net]: tx-blocks: 31 -> 32" in text
+		assert "needs a restart" not in text, text
 		check(a, connect("run/net/b"))
+		open("icbmsgd.conf", "w").write(before.replace("= %s/run" % os.getcwd(), "= /elsewhere")
+		                                + "socket = d\n")
+		for _ in 1, 2:
+		    text = reload()
+		    assert "needs a restart of icbmsgd: net/b: socket: (not set) -> d" in text, text
+		    assert "[daemon]: rundir: %s/run -> /elsewhere" % os.getcwd() in text, text
+		open("icbmsgd.conf", "w").write(before)
+		assert reload() == "nothing has changed\n"
 		open("icbmsgd.conf", "w").write(before + "policy = nonsense\n")
 		p = subprocess.run([ctl, "reload", "-s", "run/control"], capture_output=True, text=True)
 		assert p.returncode == 1 and "nothing changes: icbmsgd.conf:" in p.stderr, p
