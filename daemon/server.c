@@ -133,7 +133,10 @@ static int lock_rundir(struct server *s, char error[ERROR_SIZE])
 			 "%s: another icbmsgd serves it; stop that one, or choose another rundir",
 			 rundir);
 	else
-		snprintf(error, ERROR_SIZE, "%s: %s", path, strerror(-ret));
+		snprintf(error, ERROR_SIZE,
+			 "%s: %s; choose another rundir, or make it a folder that this user can "
+			 "write to",
+			 path, strerror(-ret));
 	return ret;
 }
 

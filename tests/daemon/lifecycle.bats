@@ -72,6 +72,14 @@ teardown() {
 	[[ $output == *"the path of its socket would be longer than 107 bytes; set socket = NAME"* ]]
 }
 
+@test "a rundir that cannot be one is said so, with the remedy" {
+	start_core
+	config "[endpoint net/ep0]"
+	touch file
+	run -1 "$bin/icbmsgd" -c icbmsgd.conf -o "rundir=$work/file"
+	[[ $output == *"/file/.lock: Not a directory; choose another rundir, or make it a folder"* ]]
+}
+
 @test "no endpoint takes another one's socket" {
 	start_core --endpoint a --endpoint b
 	config "[endpoint net/a]" "socket = b" "[endpoint net/b]"
