@@ -265,6 +265,8 @@ stranger() {
 	said 'bound chat'
 	run -1 "$cat" -s run -m one chat
 	[[ $output = *"'chat': the endpoint is exclusive, and another program uses it"* ]]
+	run -3 "$cat" -s run -k -w 300ms -m x chat
+	[[ $output = *"not bound within --wait: the endpoint is exclusive, and another program uses it" ]]
 	echo still there >&7
 	printed 'still there'
 	stop_daemon

@@ -146,6 +146,8 @@ static const char *daemon_why_not_bound(struct backend *b)
 {
 	const struct daemon_backend *d = session_of(b);
 
+	if (d->refusal)
+		return d->refusal;
 	if (d->fd < 0)
 		return "the daemon is not there, or does not export it";
 	return backend_why_not_bound(d->up, d->held);

@@ -81,6 +81,7 @@ int session_connect(struct daemon_backend *d)
 		connected(d, fd);
 		return 0;
 	}
+	d->refusal = NULL;
 	look_later(d);
 	/* An endpoint on demand is gone with its daemon, whose sockets may still lie there. */
 	if ((fd == -ENOENT || fd == -ECONNREFUSED) && d->place.asked &&
@@ -179,6 +180,7 @@ static int explain_loss(struct daemon_backend *d, struct backend_event *ev)
 		ret = -EAGAIN;
 	*ev = (struct backend_event){ .type = BACKEND_LOST };
 	ev->text = why_lost(d, answer, ret, &ev->refused);
+	d->refusal = ev->refused ? ev->text : NULL;
 	if (d->unsure)
 		ev->doubt = "the messages sent last may not have arrived";
 	json_object_put(answer);
@@ -194,6 +196,8 @@ void session_take_state(struct daemon_backend *d, struct json_object *answer)
 
 	d->up = s.up;
 	d->held = s.held;
+	if (session_look(d) != 0)
+		d->refusal = NULL;
 	if (!s.bound) {
 		look_later(d);
 		return;

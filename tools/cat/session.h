@@ -41,6 +41,7 @@ struct daemon_backend {
 	bool up, held;     /**< as of the last answer */
 	uint64_t restarts; /**< when bound */
 	unsigned int connections;
+	const char *refusal; /**< why the last connection was refused; NULL: it was not */
 
 	bool send_closed;
 	bool unsure; /**< something sent may still be in the socket, as of check_at at the latest */
