@@ -196,10 +196,14 @@ stranger() {
 	# ...but to know whether it is bound.
 	run -1 stranger "$cat" -s run -m one -n 1 -w 1s chat
 	[[ $output = *"--wait: "*"run/control, which cannot be used" ]]
-	chmod 0 run/net/chat
+	chmod 0400 run/net/chat
+	run -1 stranger "$cat" -s run -m one -n 1 chat
+	# No membership would help.
+	[[ $output = *"run/net/chat is for its owner alone, mode 0400; run as user $(id -u), or let a group"* ]]
+	chmod 0060 run/net/chat
 	run -1 stranger "$cat" -s run -m one -n 1 chat
 	[[ $output = *"run/net/chat: permission denied: run/net/chat is for"*"group '$group'"* ]]
-	chmod 0 run/net
+	chmod 0050 run/net
 	run -1 stranger "$cat" -s run -m one -n 1 net:chat
 	[[ $output = *"run/net/chat: permission denied: run/net is for"*"group '$group'"* ]]
 	chmod 755 run/net

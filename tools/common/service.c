@@ -57,6 +57,13 @@ static void explain_access(char *out, size_t size, const char *path)
 	struct stat st;
 
 	find_obstacle(obstacle, &st, path);
+	if (!(st.st_mode & (S_ISDIR(st.st_mode) ? S_IXGRP : S_IWGRP))) {
+		snprintf(out, size,
+			 "%.300s: permission denied: %.300s is for its owner alone, mode %04o; run "
+			 "as user %u, or let a group in (icbmsgd.conf: group, mode)",
+			 path, obstacle, st.st_mode & 07777, (unsigned int)st.st_uid);
+		return;
+	}
 	snprintf(number, sizeof(number), "%u", (unsigned int)st.st_gid);
 	group = getgrgid(st.st_gid);
 	snprintf(
