@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/names.h"
+
 #define NS_PER_S INT64_C(1000000000)
 #define LINE_SIZE 900u
 
@@ -37,7 +39,8 @@ void log_init(bool verbose)
 	journal = is_journal();
 }
 
-static void say(enum icbmsg_log_level level, const char *line)
+/* Endpoints have the names that clients ask for. */
+static void say(enum icbmsg_log_level level, const char *text)
 {
 	static const int priorities[] = {
 		[ICBMSG_LOG_ERROR] = 3,
@@ -45,7 +48,9 @@ static void say(enum icbmsg_log_level level, const char *line)
 		[ICBMSG_LOG_INFO] = 6,
 		[ICBMSG_LOG_DEBUG] = 7,
 	};
+	char line[LINE_SIZE];
 
+	name_printable(line, sizeof(line), text);
 	if (journal)
 		fprintf(stderr, "<%d>%s\n", priorities[level], line);
 	else

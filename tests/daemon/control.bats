@@ -85,6 +85,13 @@ teardown() {
 	run -2 "$ctl" export -s run/control nothing
 }
 
+@test "a name that somebody asks for pretends to be no other line" {
+	"$ctl" export -s run/control net/$'log\nicbmsgd: \e[31mlies'
+	grep -Fx 'icbmsgd: net/log\x0aicbmsgd: \x1b[31mlies: exported on demand of user '"$(id -u)" log
+	"$ctl" list -s run/control | grep -F '  log\x0aicbmsgd: \x1b[31mlies '
+	"$ctl" stats -s run/control | grep -Fx 'net/log\x0aicbmsgd: \x1b[31mlies'
+}
+
 @test "--watch goes on until the daemon goes" {
 	mkfifo seen
 	"$ctl" list --watch=10ms -s run/control >seen 2>errors 3>&- &

@@ -61,3 +61,15 @@ bool name_is_pattern(const char *text)
 {
 	return strpbrk(text, "*?[") != NULL;
 }
+
+void name_printable(char *out, size_t size, const char *text)
+{
+	for (; *text && size > 4; text++) {
+		unsigned char c = (unsigned char)*text;
+		int n = snprintf(out, size, c < ' ' || c == 0x7f ? "\\x%02x" : "%c", c);
+
+		out += n;
+		size -= (size_t)n;
+	}
+	*out = '\0';
+}

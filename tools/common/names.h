@@ -9,6 +9,7 @@
 
 #include <icbmsg.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #define NAME_SIZE (ICBMSG_EPT_NAME_MAX + 1)
 #define NAME_ESCAPED_SIZE (3 * ICBMSG_EPT_NAME_MAX + 1)
@@ -20,5 +21,11 @@ bool name_unescape(char out[NAME_SIZE], const char *text);
 
 /** Whether a name in the configuration stands for many: it has one of * ? [. */
 bool name_is_pattern(const char *text);
+
+/**
+ * @text for a terminal or a log: control characters, which could pretend to be other lines, become
+ * \xNN. Cut off where @out, of @size bytes, is full.
+ */
+void name_printable(char *out, size_t size, const char *text);
 
 #endif

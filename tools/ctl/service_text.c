@@ -6,8 +6,10 @@
 #include <inttypes.h>
 #include <json.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "common/names.h"
 #include "ctl/service.h"
 
 static struct json_object *member(struct json_object *o, const char *key)
@@ -23,6 +25,18 @@ static const char *text(struct json_object *o, const char *key)
 	struct json_object *value = member(o, key);
 
 	return value ? json_object_get_string(value) : "?";
+}
+
+#define LABEL_SIZE (4 * NAME_SIZE + 64)
+
+/* The name of an endpoint, behind @prefix; some were made up by whoever asked for them. */
+static const char *label(char out[LABEL_SIZE], const char *prefix, const char *name)
+{
+	char whole[LABEL_SIZE];
+
+	snprintf(whole, sizeof(whole), "%s%s%s", prefix, *prefix ? "/" : "", name);
+	name_printable(out, LABEL_SIZE, whole);
+	return out;
 }
 
 static uint64_t number(struct json_object *o, const char *key)
@@ -56,7 +70,9 @@ static void print_counters(const char *indent, const char *name, struct json_obj
 
 static void print_list_endpoint(struct json_object *e)
 {
-	printf("  %-16s %-8s %7" PRIu64 "  %-11s  %s%s%s\n", text(e, "name"),
+	char name[LABEL_SIZE];
+
+	printf("  %-16s %-8s %7" PRIu64 "  %-11s  %s%s%s\n", label(name, "", text(e, "name")),
 	       truth(e, "bound") ? "bound" : "waiting", number(e, "clients"), text(e, "policy"),
 	       text(e, "socket"), truth(e, "exclusive") ? ", exclusive" : "",
 	       truth(e, "blocking") ? ", BLOCKING" : "");
@@ -89,7 +105,9 @@ void service_print_list(struct json_object *answer)
 
 static void print_stats_endpoint(const char *instance, struct json_object *e)
 {
-	printf("%s/%s\n", instance, text(e, "name"));
+	char name[LABEL_SIZE];
+
+	puts(label(name, instance, text(e, "name")));
 	json_object_object_foreach(e, key, value)
 	{
 		if (json_object_is_type(value, json_type_object))
@@ -135,9 +153,9 @@ void service_print_stats(struct json_object *answer)
 static void print_client(struct json_object *c)
 {
 	struct json_object *delivery = member(c, "delivery"), *input = member(c, "to_core");
-	char endpoint[400];
+	char endpoint[LABEL_SIZE];
 
-	snprintf(endpoint, sizeof(endpoint), "%s/%s", text(c, "instance"), text(c, "endpoint"));
+	label(endpoint, text(c, "instance"), text(c, "endpoint"));
 	printf("%6" PRIu64 "  %-7s  %-20s %8" PRIu64 " %6" PRIu64 "  %-9s %7" PRIu64 " %5" PRIu64
 	       " %9" PRIu64 " %10" PRIu64 " %8" PRIu64 " %10" PRIu64 "\n",
 	       number(c, "id"), text(c, "kind"), endpoint, number(c, "pid"), number(c, "uid"),
@@ -160,9 +178,12 @@ void service_print_clients(struct json_object *answer)
 
 static void print_lines(const char *heading, struct json_object *lines)
 {
+	char line[LABEL_SIZE];
+
 	for (size_t n = 0; n < length(lines); n++)
 		printf("%s %s\n", heading,
-		       json_object_get_string(json_object_array_get_idx(lines, n)));
+		       label(line, "",
+			     json_object_get_string(json_object_array_get_idx(lines, n))));
 }
 
 bool service_has_failed(struct json_object *answer)
