@@ -92,6 +92,17 @@ teardown() {
 	"$ctl" stats -s run/control | grep -Fx 'net/log\x0aicbmsgd: \x1b[31mlies'
 }
 
+@test "JSON is UTF-8 whatever an endpoint is called" {
+	"$ctl" export -s run/control net/$'log\xff\xc3\xa4'
+	for command in list stats; do
+		"$ctl" "$command" --json -s run/control >answer
+		python3 -c 'import json; print(json.load(open("answer", encoding="utf-8")))' |
+			grep -F "'name': 'log\\\\xff$(printf '\xc3\xa4')'"
+	done
+	"$bin/icbmsg-sim" echo --endpoint $'\xff' -- "$bin/icbmsg-cat" -d @CONFIG@ --json -m x -n 1 $'\xff' |
+		grep -F '"endpoint":"\\xff"'
+}
+
 @test "--watch goes on until the daemon goes" {
 	mkfifo seen
 	"$ctl" list --watch=10ms -s run/control >seen 2>errors 3>&- &

@@ -55,7 +55,4 @@ void format_dump(struct text *out, const uint8_t *data, size_t size);
 void format_json(struct text *out, const struct format *f, const struct message *m);
 void format_template(struct text *out, const struct format *f, const struct message *m);
 
-/** Bytes of the valid UTF-8 sequence at @data, 0 if there is none. */
-size_t utf8_sequence(const uint8_t *data, size_t size);
-
 #endif

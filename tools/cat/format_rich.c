@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 
 #include "common/tool.h"
+#include "common/utf8.h"
 
 static bool is_utf8(const uint8_t *data, size_t size)
 {
@@ -22,6 +23,25 @@ static bool is_utf8(const uint8_t *data, size_t size)
 		i += n;
 	}
 	return true;
+}
+
+/* A name may be any bytes. */
+static json_object *json_name(const char *name)
+{
+	size_t size = strlen(name), n;
+	struct text t = { 0 };
+	json_object *out;
+
+	for (size_t i = 0; i < size; i += n ? n : 1) {
+		n = utf8_sequence((const uint8_t *)name + i, size - i);
+		if (n > 0)
+			text_add(&t, name + i, n);
+		else
+			text_printf(&t, "\\x%02x", (uint8_t)name[i]);
+	}
+	out = json_object_new_string_len(t.data, (int)t.size);
+	text_deinit(&t);
+	return out;
 }
 
 /* Seconds as a JSON number with the digits of the other formats; a date as a string. */
@@ -50,7 +70,7 @@ void format_json(struct text *out, const struct format *f, const struct message 
 	format_hex(&hex, m->data, m->size);
 	json_object_object_add(object, "number", json_object_new_uint64(m->number));
 	json_object_object_add(object, "time", json_time(f, m));
-	json_object_object_add(object, "endpoint", json_object_new_string(m->endpoint));
+	json_object_object_add(object, "endpoint", json_name(m->endpoint));
 	json_object_object_add(object, "size", json_object_new_uint64(m->size));
 	if (is_utf8(m->data, m->size))
 		json_object_object_add(object, "text",

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/tool.h"
+#include "common/utf8.h"
 
 static const struct ctl_command *const commands[] = {
 	&ctl_list,   &ctl_stats,   &ctl_clients,  &ctl_reload,  &ctl_export, &ctl_config,
@@ -47,8 +48,19 @@ void ctl_no_arguments(const struct ctl_command *command, int argc, char **argv)
 
 void ctl_print_json(struct json_object *o)
 {
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-						       JSON_C_TO_STRING_NOSLASHESCAPE));
+	const char *line = json_object_to_json_string_ext(
+		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	size_t size = strlen(line), n;
+
+	/* The name of an endpoint may be any bytes, and json-c lets them through. */
+	for (size_t i = 0; i < size; i += n ? n : 1) {
+		n = utf8_sequence((const uint8_t *)line + i, size - i);
+		if (n > 0)
+			fwrite(line + i, 1, n, stdout);
+		else
+			printf("\\\\x%02x", (uint8_t)line[i]);
+	}
+	putchar('\n');
 	json_object_put(o);
 }
 
