@@ -45,3 +45,9 @@ alone() {
 		grep -Eq '^#(pragma once|ifndef [A-Z0-9_]+_H_?)$' "$header"
 	done < <(find lib sim tools daemon -name '*.h')
 }
+
+@test "the program in the README compiles" {
+	sed -n '/^    #include <icbmsg.h>/,/^    }$/p; /^    int main/,/^    }$/p' README.md | sed 's/^    //' >"$BATS_TEST_TMPDIR/all.c"
+	grep -q '^int main' "$BATS_TEST_TMPDIR/all.c"
+	"$ICBMSG_CC" -x c -std=gnu11 -fsyntax-only -Wall -Werror -I lib "$BATS_TEST_TMPDIR/all.c"
+}
