@@ -54,6 +54,15 @@ int parent_bell(void)
 	return fd;
 }
 
+/* What nohup has had ignored stays so: a blocked signal would come through the descriptor. */
+static void add_unless_ignored(sigset_t *set, int number)
+{
+	struct sigaction old;
+
+	if (sigaction(number, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		sigaddset(set, number);
+}
+
 int parent_signals(int also, sigset_t *before)
 {
 	const struct sigaction ends_only = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP };
@@ -64,7 +73,7 @@ int parent_signals(int also, sigset_t *before)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	add_unless_ignored(&set, SIGHUP);
 	if (also)
 		sigaddset(&set, also);
 	sigaction(SIGCHLD, &ends_only, NULL);

@@ -360,6 +360,23 @@ logged() {
 	[[ $output == *'4096 bytes but the regions need'* ]]
 }
 
+@test "nohup keeps a server and a core" {
+	local line
+	nohup "$sim" serve --banner bus >server-banner 2>log 3>&- &
+	server=$!
+	exec 7<server-banner
+	read -r line <&7
+	kill -HUP "$server"
+	nohup "$sim" echo --ivshmem bus --print-config link.conf --banner >core-banner 2>>log 3>&- 7<&- &
+	core=$!
+	exec 5<core-banner
+	read -r line <&5
+	kill -HUP "$core"
+	echoes 20
+	ends core TERM
+	ends server TERM
+}
+
 @test "a server without vectors is for those who poll" {
 	start_server --vectors 0
 	start_core --poll 200us
