@@ -10,6 +10,7 @@ second run (skipped where there is no strace). Nothing is judged here: the numbe
 machine, and on what else runs on it.
 """
 
+import atexit
 import json
 import os
 import re
@@ -19,6 +20,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+
+
+def end(number, frame):
+    """Who is ended early (by timeout, say) leaves no core behind that sends without end."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+signal.signal(signal.SIGTERM, end)
 
 BUILD = sys.argv[1] if len(sys.argv) > 1 else "build/release"
 BIN = os.path.abspath(os.path.join(BUILD, "bin"))
@@ -43,6 +53,7 @@ class Daemon:
             cwd=self.dir, stdout=subprocess.PIPE, text=True, start_new_session=True)
         assert "ready" in self.core.stdout.readline()
         self.pid = int(subprocess.check_output(["pgrep", "-P", str(self.core.pid), "icbmsgd"], text=True))
+        atexit.register(self.stop)
 
     def cpu(self):
         with open(f"/proc/{self.pid}/schedstat") as f:
@@ -57,6 +68,7 @@ class Daemon:
         return answer["instances"][0]["endpoints"][0]["to_core"]["messages"]
 
     def stop(self):
+        atexit.unregister(self.stop)
         os.kill(self.pid, signal.SIGKILL)
         self.core.wait()
         shutil.rmtree(self.dir)
