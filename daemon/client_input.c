@@ -18,7 +18,7 @@
 #include "log.h"
 #include "ring.h"
 
-/* Of one client, until the link and everything else is looked at again. */
+/* Of one client, until the link and everything else is looked at again; on device memory one. */
 #define MESSAGES_PER_TURN 8
 
 /* What lies in front in a socket. */
@@ -321,14 +321,16 @@ static void receive_together(struct ring *ring, struct client *const who[], unsi
 static void send_received(struct client *c)
 {
 	void *data = c->fill;
+	enum forwarded forwarded;
 
 	c->fill = NULL;
 	c->filled = false;
 	if (!data)
 		return;
-	if (send_buffer(c, data, c->fill_size) == FORWARD_FULL)
+	forwarded = send_buffer(c, data, c->fill_size);
+	if (forwarded == FORWARD_FULL)
 		subscriber_turn(&c->sub);
-	else
+	else if (forwarded == FORWARDED)
 		has_another_turn(c);
 }
 

@@ -55,9 +55,8 @@ void descriptors_provide(const struct settings *s, struct limits *l)
 		return;
 	share(l, limit.rlim_cur > inside + PER_LIBRARY_CLIENT ? limit.rlim_cur - inside :
 								PER_LIBRARY_CLIENT);
-	log_warning(
-		"max-clients and max-library-clients need %ju file descriptors, but this "
-		"process may have %ju: up to %u clients are served, and up to %u of these with libicbmsg; "
-		"raise LimitNOFILE, or lower these limits",
-		(uintmax_t)all, (uintmax_t)limit.rlim_cur, l->max_clients, l->max_library);
+	log_warning("max-clients and max-library-clients need %ju file descriptors, but this "
+		    "process may have %ju: up to %u clients are served, and up to %u of these with "
+		    "libicbmsg; raise LimitNOFILE, or lower these limits",
+		    (uintmax_t)all, (uintmax_t)limit.rlim_cur, l->max_clients, l->max_library);
 }

@@ -117,6 +117,14 @@ static int make_and_rename(struct listener *l, const char *path, int type,
 	return ret;
 }
 
+static int refuse_inherited(char error[ERROR_SIZE], const char *path, int type)
+{
+	snprintf(error, ERROR_SIZE,
+		 "%.200s: systemd's socket is of the wrong kind; write %s= in the socket unit",
+		 path, type == SOCK_STREAM ? "ListenStream" : "ListenSequentialPacket");
+	return -EPROTOTYPE;
+}
+
 int listener_open(struct listener *l, struct event_base *base, const char *path, int type,
 		  const struct access *access, char error[ERROR_SIZE])
 {
@@ -124,15 +132,10 @@ int listener_open(struct listener *l, struct event_base *base, const char *path,
 
 	l->fd = activation_take(path, type);
 	l->inherited = l->fd >= 0;
-	if (l->fd == -EPROTOTYPE) {
-		snprintf(
-			error, ERROR_SIZE,
-			"%.200s: systemd's socket is of the wrong kind; write %s= in the socket unit",
-			path, type == SOCK_STREAM ? "ListenStream" : "ListenSequentialPacket");
-		ret = -EPROTOTYPE;
-	} else if (!l->inherited) {
+	if (l->fd == -EPROTOTYPE)
+		ret = refuse_inherited(error, path, type);
+	else if (!l->inherited)
 		ret = make_and_rename(l, path, type, access, error);
-	}
 	if (ret < 0) {
 		if (l->fd >= 0)
 			close(l->fd);

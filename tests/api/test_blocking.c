@@ -170,10 +170,12 @@ static void a_release_is_seen_while_both_ways_are_full(void **state)
 	while (a.hold && idle < 6) {
 		int64_t start = ends_now();
 
-		if (icbmsg_send(a.ept, &sent, sizeof(sent), 0) == 0)
-			sent++, idle = 0;
-		else
+		if (icbmsg_send(a.ept, &sent, sizeof(sent), 0) == 0) {
+			sent++;
+			idle = 0;
+		} else {
 			idle = icbmsg_dispatch(e.a, MS) > 0 ? 0 : idle + 1;
+		}
 		/* Not faster than a daemon takes them: it has to get stuck while more are coming. */
 		while (ends_now() < start + 5000)
 			;
